@@ -1,0 +1,64 @@
+//! Builds lsm1: finds its text, checks it, applies our patches and compiles the result.
+//!
+//! `src/lsm1/README.md` tells the whole story; each step has its own file in
+//! `src/lsm1/build/`.
+
+#[path = "src/lsm1/build/amalgamate.rs"]
+mod amalgamate;
+#[cfg(feature = "buildtime-bindgen")]
+#[path = "src/lsm1/build/bindings.rs"]
+mod bindings;
+#[path = "src/lsm1/build/checksum.rs"]
+mod checksum;
+#[path = "src/lsm1/build/compile.rs"]
+mod compile;
+#[path = "src/lsm1/build/locate.rs"]
+mod locate;
+#[path = "src/lsm1/build/patches.rs"]
+mod patches;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            for line in message.lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let lsm1 = package.join("src").join("lsm1");
+    rerun_if_changed(&package.join("build.rs"));
+
+    let source = locate::source(&package)?;
+    let set = patches::PatchSet::read(&lsm1.join("patches"))?;
+    let left_out = env::var("LSM1_LEAVE_OUT").unwrap_or_default();
+    let text = set.apply(&source, &left_out)?;
+
+    compile::library(&text, &lsm1, &out)?;
+    #[cfg(feature = "buildtime-bindgen")]
+    bindings::generate(&text, &lsm1, &out)?;
+
+    println!("cargo::rerun-if-env-changed=LSM1_LEAVE_OUT");
+    Ok(())
+}
+
+/// A variable that Cargo sets for every build script.
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| {
+        format!("{name} is not set; this build script is meant to be run by `cargo build`.")
+    })
+}
+
+fn rerun_if_changed(path: &Path) {
+    println!("cargo::rerun-if-changed={}", path.display());
+}
