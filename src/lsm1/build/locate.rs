@@ -69,7 +69,9 @@ fn checked(path: &Path, text: String) -> Result<Source, String> {
 
 /// Looks for the package that carries the amalgamation, and at last downloads it.
 fn carried(package: &Path) -> Result<Source, String> {
-    let mut search = Search { looked_at: Vec::new() };
+    let mut search = Search {
+        looked_at: Vec::new(),
+    };
     println!("cargo::rerun-if-env-changed=CARGO_HOME");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
 
@@ -114,7 +116,8 @@ impl Search {
     fn at(&mut self, folder: &Path) -> Option<Source> {
         let path = folder.join(FILE_IN_CARRIER);
         if !path.exists() {
-            self.looked_at.push(format!("{}, which doesn't exist", path.display()));
+            self.looked_at
+                .push(format!("{}, which doesn't exist", path.display()));
             return None;
         }
         match read(&path).and_then(|text| checked(&path, text)) {
@@ -136,7 +139,8 @@ impl Search {
         })?;
         let shelves = home.join("registry").join("src");
         let Ok(entries) = fs::read_dir(&shelves) else {
-            self.looked_at.push(format!("{}, which doesn't exist", shelves.display()));
+            self.looked_at
+                .push(format!("{}, which doesn't exist", shelves.display()));
             return None;
         };
         let name = format!("{CARRIER}-{CARRIER_VERSION}");
@@ -166,7 +170,13 @@ impl Search {
 /// say). Its answer is one line of JSON, of which we need a single string.
 fn metadata(cargo: &std::ffi::OsStr, manifest: &Path) -> Option<PathBuf> {
     let output = Command::new(cargo)
-        .args(["metadata", "--offline", "--format-version", "1", "--manifest-path"])
+        .args([
+            "metadata",
+            "--offline",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
         .arg(manifest)
         .output()
         .ok()?;

@@ -22,8 +22,13 @@ struct Patch {
 impl Patch {
     /// The patches that this one builds on.
     fn requires(&self) -> impl Iterator<Item = &str> {
-        let header = self.text.lines().take_while(|line| !line.starts_with("--- "));
-        header.filter_map(|line| line.strip_prefix("Requires:")).flat_map(names)
+        let header = self
+            .text
+            .lines()
+            .take_while(|line| !line.starts_with("--- "));
+        header
+            .filter_map(|line| line.strip_prefix("Requires:"))
+            .flat_map(names)
     }
 }
 
@@ -41,10 +46,17 @@ impl PatchSet {
         let mut patches = Vec::new();
         for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
             let path = entry.map_err(|error| unreadable(folder, error))?.path();
-            if path.extension().is_none_or(|extension| extension != "patch") {
+            if path
+                .extension()
+                .is_none_or(|extension| extension != "patch")
+            {
                 continue;
             }
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
             patches.push(Patch { name, text });
         }
@@ -93,13 +105,17 @@ impl PatchSet {
 }
 
 fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty())
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
 }
 
 fn apply(text: &str, patch: &Patch) -> Result<String, String> {
     let name = &patch.name;
     let diff = diffy::Patch::from_str(&patch.text).map_err(|error| {
-        format!("The patch {name} is not a unified diff ({error}); mend src/lsm1/patches/{name}.patch.")
+        format!(
+            "The patch {name} is not a unified diff ({error}); mend src/lsm1/patches/{name}.patch."
+        )
     })?;
     diffy::apply(text, &diff).map_err(|error| {
         format!(

@@ -1,0 +1,185 @@
+//! Background threads: start, back-pressure on the writer, stop, failure.
+//!
+//! Each thread has a connection of its own. The writer tells them when there is something
+//! to do and waits only when memory or the checkpoint debt is at its limit.
+
+mod signals;
+mod worker;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crate::config::{BackgroundMode, Settings};
+use crate::error::{LsmError, LsmErrorCode};
+use crate::metrics::LsmMetrics;
+use crate::raw::Connection;
+use signals::{Job, Signals};
+use worker::Worker;
+
+/// The running threads of one database handle. Dropping it stops them.
+pub(crate) struct Background {
+    signals: Arc<Signals>,
+    threads: Vec<JoinHandle<()>>,
+    limits: Limits,
+    merges: bool,
+    /// The writer itself writes pages, so it has to watch the checkpoint debt.
+    watches_debt: bool,
+    pages_seen: u32,
+}
+
+/// When to wake a thread and when to wait for it.
+#[derive(Copy, Clone)]
+pub(crate) struct Limits {
+    /// Size of one in-memory tree.
+    tree_kib: u32,
+    /// KiB that may be written to the file without a checkpoint; 0: any amount.
+    debt_kib: u32,
+}
+
+impl Limits {
+    fn checkpoint_is_due(self, debt_kib: u32) -> bool {
+        self.debt_kib > 0 && debt_kib >= self.debt_kib / 2
+    }
+
+    fn debt_is_full(self, debt_kib: u32) -> bool {
+        self.debt_kib > 0 && debt_kib >= self.debt_kib
+    }
+}
+
+impl Background {
+    /// Starts the threads that the settings ask for; `None` if none.
+    ///
+    /// # Errors
+    /// Whatever keeps a connection from being opened or a thread from being started.
+    pub(crate) fn start(
+        path: &Path,
+        settings: &Settings,
+        metrics: Option<&LsmMetrics>,
+    ) -> Result<Option<Background>, LsmError> {
+        let (merges, checkpoints) = match settings.background {
+            _ if settings.read_only => return Ok(None),
+            BackgroundMode::None => return Ok(None),
+            BackgroundMode::Merger => (true, false),
+            BackgroundMode::Checkpointer => (false, true),
+            BackgroundMode::MergerAndCheckpointer => (true, true),
+        };
+        let mut background = Background {
+            signals: Arc::default(),
+            threads: Vec::new(),
+            limits: Limits {
+                tree_kib: settings.autoflush_kib,
+                debt_kib: settings.autocheckpoint_kib,
+            },
+            merges,
+            watches_debt: !merges,
+            pages_seen: 0,
+        };
+        if merges {
+            // Alone, the merger checkpoints as it goes.
+            let conn = open(path, settings, !checkpoints)?;
+            background.spawn("lsmlite-merger", Job::Merge, conn, checkpoints, metrics)?;
+        }
+        if checkpoints {
+            let conn = open(path, settings, false)?;
+            background.spawn(
+                "lsmlite-checkpointer",
+                Job::Checkpoint,
+                conn,
+                false,
+                metrics,
+            )?;
+        }
+        Ok(Some(background))
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        job: Job,
+        connection: Connection,
+        reports_debt: bool,
+        metrics: Option<&LsmMetrics>,
+    ) -> Result<(), LsmError> {
+        let path = connection.path().to_owned();
+        let worker = Worker {
+            connection,
+            signals: Arc::clone(&self.signals),
+            limits: self.limits,
+            reports_debt,
+            metrics: metrics.cloned(),
+        };
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || worker.run(job))
+            .map_err(|error| {
+                LsmError::new(
+                    "start a background thread",
+                    LsmErrorCode::LsmBgThreadUnavailable,
+                )
+                .with_path(&path)
+                .with_message(error.to_string())
+            })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// The failure of a thread, if one has failed: writes must not go on then.
+    pub(crate) fn check(&self) -> Result<(), LsmError> {
+        self.signals.check()
+    }
+
+    /// Called after each commit: wakes the threads and, at a limit, waits for them.
+    ///
+    /// A failure while waiting isn't returned here, since the write itself succeeded; the
+    /// next [`check`](Self::check) does.
+    pub(crate) fn after_commit(&mut self, writer: &Connection) -> Result<(), LsmError> {
+        if self.merges {
+            let size = writer.tree_size()?;
+            if size.old_kib > 0 {
+                self.signals.request(Job::Merge);
+                if size.live_kib >= self.limits.tree_kib {
+                    self.signals
+                        .wait_until(|| Ok(writer.tree_size()?.old_kib == 0))?;
+                }
+            }
+        }
+        if self.watches_debt {
+            self.pay_debt(writer)?;
+        }
+        Ok(())
+    }
+
+    fn pay_debt(&mut self, writer: &Connection) -> Result<(), LsmError> {
+        // The debt is read from the file, so look only when the writer has added to it.
+        let pages = writer.pages_written()?;
+        if pages == self.pages_seen {
+            return Ok(());
+        }
+        self.pages_seen = pages;
+        let debt_kib = writer.checkpoint_debt_kib()?;
+        if self.limits.checkpoint_is_due(debt_kib) {
+            self.signals.request(Job::Checkpoint);
+        }
+        if self.limits.debt_is_full(debt_kib) {
+            let limits = self.limits;
+            self.signals
+                .wait_until(|| Ok(!limits.debt_is_full(writer.checkpoint_debt_kib()?)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.signals.stop();
+        for thread in self.threads.drain(..) {
+            // A panic was caught and reported in the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open(path: &Path, settings: &Settings, checkpoints: bool) -> Result<Connection, LsmError> {
+    Connection::open(path, &settings.worker_params(checkpoints), &settings.codecs)
+}

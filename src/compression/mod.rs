@@ -1,0 +1,133 @@
+//! Page codecs: how the pages of a database file are compressed.
+//!
+//! The codec is chosen when a database is created and stored in the file as a number,
+//! its id. [`Compression`] names the built-in ones; [`PageCodec`] is the trait to write
+//! one of your own. A database opened through [`LsmDb::open`](crate::LsmDb::open) or the
+//! builder recognises the built-in codecs, and those handed to
+//! [`LsmDbBuilder::codec`](crate::LsmDbBuilder::codec), by the id in the file.
+//!
+//! Compression costs time on every page that is read or written, and it turns memory
+//! mapping off. It pays where disk space counts more than speed.
+
+mod builtin;
+mod checked;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "zlib")]
+mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+use std::sync::Arc;
+
+use crate::error::{LsmError, LsmErrorCode};
+
+pub use builtin::{Compression, LsmCompressionLib};
+pub(crate) use builtin::{compiled_in, for_compatible_face};
+pub(crate) use checked::Checked;
+
+/// Why a codec could not do its work; the text ends up in the [`LsmError`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CodecError(String);
+
+impl CodecError {
+    /// An error with this explanation.
+    pub fn new(message: impl Into<String>) -> Self {
+        CodecError(message.into())
+    }
+}
+
+/// Compresses and decompresses database pages.
+///
+/// One codec value serves several threads at once (the writer and the background threads
+/// each have a connection), hence `Send + Sync`. A panic in a codec fails the operation
+/// and then continues in the caller; it never crosses into C.
+///
+/// Pages written with a codec of your own carry a checksum of the plain page, so a codec
+/// that gives back other bytes than it got is reported as
+/// [`LsmCorrupt`](LsmErrorCode::LsmCorrupt).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use lsmlite_rs::LsmDb;
+/// use lsmlite_rs::compression::{CodecError, PageCodec};
+///
+/// /// Not a good cipher, but a short codec.
+/// struct Xor(u8);
+///
+/// impl PageCodec for Xor {
+///     fn id(&self) -> u32 {
+///         20_001
+///     }
+///     fn bound(&self, plain_len: usize) -> usize {
+///         plain_len
+///     }
+///     fn compress(&self, plain: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
+///         for (o, p) in out.iter_mut().zip(plain) {
+///             *o = p ^ self.0;
+///         }
+///         Ok(plain.len())
+///     }
+///     fn decompress(&self, packed: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
+///         self.compress(packed, out)
+///     }
+/// }
+///
+/// let dir = tempfile::tempdir()?;
+/// let mut db = LsmDb::builder()
+///     .codec(Arc::new(Xor(0x5a)))
+///     .open(dir.path().join("own.lsm"))?;
+/// db.insert(b"key", b"value")?;
+/// assert_eq!(db.get(b"key")?.as_deref(), Some(&b"value"[..]));
+/// # Ok(()) }
+/// ```
+pub trait PageCodec: Send + Sync + 'static {
+    /// The number that is stored in the file and finds the codec again.
+    ///
+    /// Take one from 20,000 on: lower ones belong to lsm1 and to this crate.
+    fn id(&self) -> u32;
+
+    /// The most bytes that [`compress`](Self::compress) can need for `plain_len` bytes.
+    fn bound(&self, plain_len: usize) -> usize;
+
+    /// Compresses `plain` into `out`, which is `bound(plain.len())` bytes long and holds
+    /// zeros; returns how many bytes it used.
+    ///
+    /// # Errors
+    /// Any [`CodecError`] fails the write that needed the page.
+    fn compress(&self, plain: &[u8], out: &mut [u8]) -> Result<usize, CodecError>;
+
+    /// Decompresses `packed` into `out`, which is one page long and holds zeros; returns
+    /// how many bytes it used.
+    ///
+    /// # Errors
+    /// Any [`CodecError`] fails the read that needed the page, as damage.
+    fn decompress(&self, packed: &[u8], out: &mut [u8]) -> Result<usize, CodecError>;
+}
+
+/// The lowest id for codecs of users.
+pub(crate) const FIRST_USER_ID: u32 = 20_000;
+
+/// What a connection needs to know of codecs.
+#[derive(Clone, Default)]
+pub(crate) struct CodecChoice {
+    /// Compresses new databases; `None` writes plain pages.
+    pub(crate) preferred: Option<Arc<dyn PageCodec>>,
+    /// Recognise the codec of an existing file among these and the preferred one.
+    /// `None` insists on the preferred one, as 0.2.2 does.
+    pub(crate) known: Option<Vec<Arc<dyn PageCodec>>>,
+}
+
+/// Checks the id of a user's codec and adds the page checksum to it.
+pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>, LsmError> {
+    if codec.id() < FIRST_USER_ID {
+        let message = format!(
+            "codec id {} is reserved; choose one from {FIRST_USER_ID} on",
+            codec.id()
+        );
+        return Err(LsmError::new("open", LsmErrorCode::LsmMisuse).with_message(message));
+    }
+    Ok(Arc::new(Checked::new(codec)))
+}

@@ -1,0 +1,202 @@
+//! [`LsmDbBuilder`]: every setting by name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{BackgroundMode, Mmap, Safety, Settings};
+use crate::compression::{self, Compression, PageCodec};
+use crate::db::LsmDb;
+use crate::error::LsmError;
+use crate::metrics::LsmMetrics;
+
+/// Opens a database with settings of your choice; made by [`LsmDb::builder`].
+///
+/// Page size, block size and codec are fixed when a file is created and ignored for one
+/// that exists. Everything else holds for the handle that is opened.
+///
+/// ```
+/// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// use lsmlite_rs::LsmDb;
+/// use lsmlite_rs::compression::Compression;
+/// use lsmlite_rs::config::{BackgroundMode, Safety};
+///
+/// let mut db = LsmDb::builder()
+///     .compression(Compression::Zstd { level: 9 })
+///     .background(BackgroundMode::MergerAndCheckpointer)
+///     .safety(Safety::Full)
+///     .autoflush_kib(4 * 1024)
+///     .open(dir.path().join("events.lsm"))?;
+/// db.insert(b"key", b"value")?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `open`"]
+pub struct LsmDbBuilder {
+    settings: Settings,
+    compression: Compression,
+    codec: Option<Arc<dyn PageCodec>>,
+    metrics: Option<LsmMetrics>,
+}
+
+impl LsmDbBuilder {
+    pub(crate) fn new() -> Self {
+        LsmDbBuilder {
+            settings: Settings::default(),
+            compression: Compression::None,
+            codec: None,
+            metrics: None,
+        }
+    }
+
+    /// Opens the database at `path`.
+    ///
+    /// The log and, in multi-process mode, the shared memory are files beside it, with
+    /// `-log` and `-shm` at the end of the name.
+    ///
+    /// # Errors
+    /// A setting out of range, before anything is touched; a file that doesn't exist with
+    /// `create(false)` or `read_only(true)`; a file that another process holds; whatever
+    /// the operating system or the engine finds wrong.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<LsmDb, LsmError> {
+        let path = path.as_ref();
+        let mut settings = self.settings;
+        settings.codecs.preferred = match self.codec {
+            Some(codec) => Some(compression::user_codec(codec)?),
+            None => self.compression.codec()?,
+        };
+        settings.codecs.known = Some(compression::compiled_in());
+        LsmDb::open_with(path, settings, self.metrics)
+    }
+
+    /// Create the file if it doesn't exist. Default: true. Without effect if read-only.
+    pub fn create(mut self, yes: bool) -> Self {
+        self.settings.create = yes;
+        self
+    }
+
+    /// Refuse writes. Default: false. The file must exist.
+    ///
+    /// The engine still locks the file and needs write permission for it.
+    pub fn read_only(mut self, yes: bool) -> Self {
+        self.settings.read_only = yes;
+        self
+    }
+
+    /// Compresses a new database with a built-in codec. Default: [`Compression::None`].
+    ///
+    /// An existing file keeps its codec, whatever is set here.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Compresses a new database with a codec of your own, and recognises files that were
+    /// written with it.
+    ///
+    /// Its id must be 20,000 or more.
+    pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+
+    /// Which background threads to start. Default: [`BackgroundMode::None`].
+    pub fn background(mut self, mode: BackgroundMode) -> Self {
+        self.settings.background = mode;
+        self
+    }
+
+    /// What survives a power failure. Default: [`Safety::Normal`].
+    pub fn safety(mut self, safety: Safety) -> Self {
+        self.settings.safety = safety;
+        self
+    }
+
+    /// Observe these histograms. Default: none.
+    pub fn metrics(mut self, metrics: LsmMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Size at which the in-memory tree is closed and written to the file, in KiB: 0 (after
+    /// each transaction) to 1,048,576. Default: 16,384.
+    ///
+    /// Up to two such trees are in memory. One transaction may exceed it.
+    pub fn autoflush_kib(mut self, kib: u32) -> Self {
+        self.settings.autoflush_kib = kib;
+        self
+    }
+
+    /// Page size of a new database in bytes, a power of two from 256 to 65,536.
+    /// Default: 4096. A block must hold at least eight pages.
+    pub fn page_size_bytes(mut self, bytes: u32) -> Self {
+        self.settings.page_size_bytes = bytes;
+        self
+    }
+
+    /// Block size of a new database in KiB, a power of two from 64 to 65,536. Default: 8192.
+    ///
+    /// Space is freed and reused in blocks. A block must hold at least eight pages: with
+    /// fewer the engine destroys data, so opening is refused.
+    pub fn block_size_kib(mut self, kib: u32) -> Self {
+        self.settings.block_size_kib = kib;
+        self
+    }
+
+    /// Let writes merge segments in between. Default: true.
+    ///
+    /// Without it, and without a background merger, memory grows until
+    /// [`LsmDb::compact`] is called or the database is closed.
+    pub fn autowork(mut self, yes: bool) -> Self {
+        self.settings.autowork = yes;
+        self
+    }
+
+    /// Checkpoint after so many KiB written to the file. Default: 4096; 0: only on request
+    /// and at close.
+    ///
+    /// Space that merges free is reused only after a checkpoint, so a large value makes the
+    /// file larger; a small one costs syncs.
+    pub fn autocheckpoint_kib(mut self, kib: u32) -> Self {
+        self.settings.autocheckpoint_kib = kib;
+        self
+    }
+
+    /// Merge when so many segments of one age exist, 2 to 32. Default: 4.
+    ///
+    /// More makes writing cheaper and reading dearer.
+    pub fn automerge_segments(mut self, segments: u32) -> Self {
+        self.settings.automerge_segments = segments;
+        self
+    }
+
+    /// How many free blocks the checkpoint itself lists, 2 to 24 (the default); more are
+    /// listed in the database. Only tests of the engine have a use for less.
+    pub fn max_free_list(mut self, blocks: u32) -> Self {
+        self.settings.max_free_list = blocks;
+        self
+    }
+
+    /// How much of the file is mapped into memory. Default: [`Mmap::Off`].
+    pub fn mmap(mut self, mmap: Mmap) -> Self {
+        self.settings.mmap = mmap;
+        self
+    }
+
+    /// Keep a write-ahead log. Default: true.
+    ///
+    /// Without it, a crash of the process loses what hasn't been checkpointed.
+    pub fn use_log(mut self, yes: bool) -> Self {
+        self.settings.use_log = yes;
+        self
+    }
+
+    /// Let other processes open the database at the same time. Default: false.
+    ///
+    /// It costs speed: memory is then shared through a file, and every operation takes file
+    /// locks. All processes must choose the same. At most 16 handles can be open.
+    pub fn multi_process(mut self, yes: bool) -> Self {
+        self.settings.multi_process = yes;
+        self
+    }
+}

@@ -1,0 +1,316 @@
+//! [`LsmDb`]: the handle of a database.
+
+use std::path::{Path, PathBuf};
+
+use crate::compression::LsmCompressionLib;
+use crate::config::{DbConf, LsmDbBuilder, Settings};
+use crate::cursor::LsmCursor;
+use crate::error::{LsmError, LsmErrorCode};
+use crate::metrics::LsmMetrics;
+use crate::raw::Seek;
+use crate::session::Session;
+
+/// A handle to a database file: one writer, at home in one thread at a time.
+///
+/// There are two ways to use it. [`open`](Self::open) and [`builder`](Self::builder) return
+/// a handle that is ready; or, as in 0.2.2, a default handle is taken through
+/// [`Disk::initialize`](crate::Disk::initialize) and [`Disk::connect`](crate::Disk::connect).
+///
+/// Dropping the handle stops its threads, rolls back an open transaction and closes the
+/// file, and has no way to report an error: use [`close`](Self::close) to hear of it.
+///
+/// `LsmDb` is [`Send`] but not [`Sync`], because the engine allows one thread at a time per
+/// handle. Several threads need a mutex, or a handle each:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<lsmlite_rs::LsmDb>();
+/// ```
+///
+/// A write can't be made while a cursor or an iterator is alive:
+///
+/// ```compile_fail,E0502
+/// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+/// # let mut db = lsmlite_rs::LsmDb::open("never.lsm")?;
+/// for record in db.iter() {
+///     let (key, _) = record?;
+///     db.remove(&key)?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Default)]
+pub struct LsmDb {
+    target: Option<Target>,
+    session: Option<Session>,
+}
+
+/// What an initialised handle connects to.
+struct Target {
+    file: PathBuf,
+    plan: Plan,
+    metrics: Option<LsmMetrics>,
+}
+
+enum Plan {
+    Compatible(DbConf),
+    Built(Settings),
+}
+
+/// Opening, in both faces.
+impl LsmDb {
+    /// Opens the database at `path` and creates it if it doesn't exist, with default
+    /// settings: single process, no background threads, [`Safety::Normal`], no compression
+    /// for new files, built-in codecs recognised in existing ones.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("demo.lsm");
+    /// use lsmlite_rs::LsmDb;
+    ///
+    /// let mut db = LsmDb::open(&path)?;
+    /// db.insert(b"fjord", b"Norway")?;
+    /// assert_eq!(db.get(b"fjord")?, Some(b"Norway".to_vec()));
+    /// db.close()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`LsmDbBuilder::open`].
+    ///
+    /// [`Safety::Normal`]: crate::config::Safety::Normal
+    pub fn open(path: impl AsRef<Path>) -> Result<LsmDb, LsmError> {
+        LsmDb::builder().open(path)
+    }
+
+    /// Starts a builder, which has every setting.
+    pub fn builder() -> LsmDbBuilder {
+        LsmDbBuilder::new()
+    }
+
+    pub(crate) fn open_with(
+        file: &Path,
+        settings: Settings,
+        metrics: Option<LsmMetrics>,
+    ) -> Result<LsmDb, LsmError> {
+        let session = Session::open(file, &settings, metrics.as_ref())?;
+        Ok(LsmDb {
+            target: Some(Target {
+                file: file.to_owned(),
+                plan: Plan::Built(settings),
+                metrics,
+            }),
+            session: Some(session),
+        })
+    }
+
+    pub(crate) fn set_target(&mut self, conf: DbConf) -> Result<(), LsmError> {
+        if self.target.is_some() {
+            let message = "the handle is initialised already";
+            return Err(LsmError::new("initialize", LsmErrorCode::LsmMisuse).with_message(message));
+        }
+        let file = conf.file();
+        if file.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(LsmError::new("initialize", LsmErrorCode::LsmError)
+                .with_path(&file)
+                .with_message("the path contains a nul byte"));
+        }
+        self.target = Some(Target {
+            file,
+            metrics: conf.metrics(),
+            plan: Plan::Compatible(conf),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn connect_target(&mut self) -> Result<(), LsmError> {
+        let misuse =
+            |message: &str| LsmError::new("connect", LsmErrorCode::LsmMisuse).with_message(message);
+        let Some(target) = &self.target else {
+            return Err(misuse("call initialize first"));
+        };
+        if self.session.is_some() {
+            return Err(misuse("the handle is connected already").with_path(&target.file));
+        }
+        let from_conf;
+        let settings = match &target.plan {
+            Plan::Built(settings) => settings,
+            Plan::Compatible(conf) => {
+                from_conf = conf.settings()?;
+                &from_conf
+            }
+        };
+        self.session = Some(Session::open(
+            &target.file,
+            settings,
+            target.metrics.as_ref(),
+        )?);
+        Ok(())
+    }
+
+    pub(crate) fn end_session(&mut self) -> Result<(), LsmError> {
+        match self.session.take() {
+            None => Ok(()),
+            Some(session) if session.connection().in_transaction() => {
+                let error = LsmError::new("disconnect", LsmErrorCode::LsmMisuse)
+                    .with_path(session.connection().path())
+                    .with_message("a transaction is open: commit it or roll it back first");
+                self.session = Some(session);
+                Err(error)
+            }
+            Some(session) => session.close(),
+        }
+    }
+
+    /// Closes the database and says whether everything reached the file. An open
+    /// transaction is rolled back.
+    ///
+    /// # Errors
+    /// A write or sync that failed, also earlier in a background thread. The handle is
+    /// closed all the same; what was committed is in the log and is recovered by the next
+    /// open.
+    pub fn close(mut self) -> Result<(), LsmError> {
+        self.session.take().map_or(Ok(()), Session::close)
+    }
+
+    /// True once the handle knows its file.
+    pub fn is_initialized(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// True while the file is open.
+    pub fn is_connected(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// The path of the database file as it was given, for a [`DbConf`] `{path}/{name}.lsm`.
+    ///
+    /// # Errors
+    /// [`LsmErrorCode::LsmMisuse`] if the handle isn't initialised.
+    pub fn get_full_db_path(&self) -> Result<String, LsmErrorCode> {
+        let target = self.target.as_ref().ok_or(LsmErrorCode::LsmMisuse)?;
+        Ok(target.file.to_string_lossy().into_owned())
+    }
+
+    /// The page codec of the file.
+    ///
+    /// # Errors
+    /// [`LsmErrorCode::LsmMisuse`] before connecting, [`LsmErrorCode::LsmMismatch`] if the
+    /// codec isn't a built-in one or nothing has been written to the file yet.
+    pub fn get_compression_id(&self) -> Result<LsmCompressionLib, LsmErrorCode> {
+        let session = self.session("read the compression id")?;
+        let id = session.connection().compression_id()?;
+        i32::try_from(id)
+            .map_err(|_| LsmErrorCode::LsmMismatch)
+            .and_then(LsmCompressionLib::try_from)
+    }
+
+    pub(crate) fn session(&self, operation: &'static str) -> Result<&Session, LsmError> {
+        self.session
+            .as_ref()
+            .ok_or_else(|| not_connected(operation))
+    }
+
+    pub(crate) fn session_mut(
+        &mut self,
+        operation: &'static str,
+    ) -> Result<&mut Session, LsmError> {
+        self.session
+            .as_mut()
+            .ok_or_else(|| not_connected(operation))
+    }
+}
+
+fn not_connected(operation: &'static str) -> LsmError {
+    LsmError::new(operation, LsmErrorCode::LsmMisuse)
+        .with_message("the handle isn't connected: call connect first")
+}
+
+/// Reading and writing single records.
+impl LsmDb {
+    /// Inserts a record, or replaces the one with this key. Empty keys and values are fine.
+    ///
+    /// # Errors
+    /// A key and value of more than 1 GiB together are refused. After any other error it is
+    /// unknown whether the record is there: the write itself or work that followed may have
+    /// failed. Inside a transaction, only a rollback can follow an error.
+    pub fn insert(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), LsmError> {
+        self.session_mut("insert")?
+            .insert(key.as_ref(), value.as_ref())
+    }
+
+    /// Removes the record with this key, if there is one.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn remove(&mut self, key: impl AsRef<[u8]>) -> Result<(), LsmError> {
+        self.session_mut("remove")?.delete(key.as_ref())
+    }
+
+    /// The value of this key, or `None`.
+    ///
+    /// # Errors
+    /// Reading the file may fail; a file written with a codec that isn't known here is
+    /// `LsmMismatch`.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, LsmError> {
+        let mut cursor = self.session("get")?.connection().cursor()?;
+        cursor.seek(key.as_ref(), Seek::Exactly)?;
+        cursor.valid().then(|| cursor.value()).transpose()
+    }
+
+    /// True if there is a record with this key.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, LsmError> {
+        let mut cursor = self.session("contains_key")?.connection().cursor()?;
+        cursor.seek(key.as_ref(), Seek::Exactly)?;
+        Ok(cursor.valid())
+    }
+
+    pub(crate) fn open_cursor(&self) -> Result<LsmCursor<'_>, LsmError> {
+        let connection = self.session("open a cursor")?.connection();
+        Ok(LsmCursor::new(connection.cursor()?))
+    }
+}
+
+/// Maintenance, for those who don't leave it to the engine.
+impl LsmDb {
+    /// Writes what is in memory to the database file. Not needed for durability: the log
+    /// has it already.
+    ///
+    /// # Errors
+    /// `LsmBusy` if another connection is in the way for ten seconds; `LsmMisuse` in a
+    /// transaction; whatever writing the file runs into.
+    pub fn flush(&mut self) -> Result<(), LsmError> {
+        self.session_mut("flush")?.flush()
+    }
+
+    /// Makes the database file durable up to its last change, and lets the space that merges
+    /// have freed be used again. Returns the KiB that had been written since the last time.
+    ///
+    /// What is still in memory stays there, safe in the log: call [`flush`](Self::flush)
+    /// first if the file is to hold everything.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn checkpoint(&mut self) -> Result<u32, LsmError> {
+        self.session_mut("checkpoint")?.checkpoint()
+    }
+
+    /// Rewrites the database as one sorted run without deleted records: the smallest and
+    /// fastest form to read. Takes as long as copying the data.
+    ///
+    /// The file shrinks to its new size when it is closed.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush). A compaction that failed loses nothing and can be
+    /// repeated.
+    pub fn compact(&mut self) -> Result<(), LsmError> {
+        self.session_mut("compact")?.compact()
+    }
+}

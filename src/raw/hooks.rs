@@ -1,0 +1,270 @@
+//! The functions that lsm1 calls back: its log, and page codecs.
+//!
+//! Each shim finds its context, runs safe code under [`panic::guard`] and translates the
+//! result. The contexts are owned by the [`Connection`](super::Connection), at fixed
+//! addresses, until after `lsm_close`; lsm1 calls them only during a call on that
+//! connection, on the calling thread.
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::compression::{CodecChoice, CodecError, PageCodec};
+use crate::panic;
+use crate::{ffi, raw::params};
+
+/// The last thing the engine or a codec complained about.
+#[derive(Default)]
+pub(super) struct LogSink {
+    last: Mutex<Option<String>>,
+}
+
+impl LogSink {
+    fn keep(&self, message: String) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+    }
+
+    /// Takes the complaint, so that it isn't reported twice.
+    pub(super) fn take(&self) -> Option<String> {
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// The contexts of one connection.
+pub(super) struct Hooks {
+    // `Arc`s, because C holds the addresses of what is in them: a `Box` may not be aliased.
+    log: Arc<LogSink>,
+    factory: Option<Arc<Factory>>,
+    preferred: Option<Arc<Slot>>,
+}
+
+/// One codec, as C sees it.
+struct Slot {
+    codec: Arc<dyn PageCodec>,
+    log: Arc<LogSink>,
+}
+
+/// The codecs that an existing file may have been written with.
+struct Factory {
+    slots: Vec<Slot>,
+}
+
+impl Hooks {
+    pub(super) fn new(choice: &CodecChoice) -> Self {
+        let log = Arc::new(LogSink::default());
+        let slot = |codec: &Arc<dyn PageCodec>| Slot {
+            codec: Arc::clone(codec),
+            log: Arc::clone(&log),
+        };
+        Hooks {
+            factory: choice.known.as_ref().map(|known| {
+                let all = choice.preferred.iter().chain(known);
+                Arc::new(Factory {
+                    slots: all.map(slot).collect(),
+                })
+            }),
+            preferred: choice.preferred.as_ref().map(slot).map(Arc::new),
+            log: Arc::clone(&log),
+        }
+    }
+
+    pub(super) fn log(&self) -> &LogSink {
+        &self.log
+    }
+
+    /// True if user or codec code may run, and so panic, during calls on the connection.
+    pub(super) fn may_panic(&self) -> bool {
+        self.factory.is_some() || self.preferred.is_some()
+    }
+
+    /// Hands the contexts to lsm1.
+    ///
+    /// # Safety
+    /// `db` is a live handle that isn't open yet and that no other thread uses, and `self`
+    /// is dropped only after `lsm_close(db)`.
+    pub(super) unsafe fn install(&self, db: NonNull<ffi::lsm_db>) -> c_int {
+        let ctx = Arc::as_ptr(&self.log).cast_mut().cast();
+        // SAFETY: `log_shim` has the type that lsm1 asks for, and `ctx` stays valid while
+        // `self.log` is held, which outlives `db` (caller).
+        unsafe { ffi::lsm_config_log(db.as_ptr(), Some(log_shim), ctx) };
+        if let Some(factory) = &self.factory {
+            let mut hooks = ffi::lsm_compress_factory {
+                pCtx: Arc::as_ptr(factory).cast_mut().cast(),
+                xFactory: Some(factory_shim),
+                xFree: None,
+            };
+            // SAFETY: the context is held by `self`, which outlives `db` (caller).
+            let rc = unsafe { params::config_factory(db, &mut hooks) };
+            if rc != ffi::LSM_OK {
+                return rc;
+            }
+        }
+        match &self.preferred {
+            // SAFETY: the slot is held by `self`, which outlives `db` (caller).
+            Some(slot) => unsafe { params::config_codec(db, &mut slot.hooks()) },
+            None => ffi::LSM_OK,
+        }
+    }
+}
+
+impl Slot {
+    fn hooks(&self) -> ffi::lsm_compress {
+        ffi::lsm_compress {
+            pCtx: ptr::from_ref(self).cast_mut().cast(),
+            iId: self.codec.id(),
+            xBound: Some(bound_shim),
+            xCompress: Some(compress_shim),
+            xUncompress: Some(decompress_shim),
+            xFree: None,
+        }
+    }
+}
+
+/// What to tell lsm1 for plain pages: a structure without functions resets the codec.
+fn plain_pages() -> ffi::lsm_compress {
+    ffi::lsm_compress {
+        pCtx: ptr::null_mut(),
+        iId: ffi::LSM_COMPRESSION_NONE as c_uint,
+        xBound: None,
+        xCompress: None,
+        xUncompress: None,
+        xFree: None,
+    }
+}
+
+unsafe extern "C" fn log_shim(ctx: *mut c_void, rc: c_int, z_msg: *const c_char) {
+    if ctx.is_null() || z_msg.is_null() || rc == ffi::LSM_OK {
+        return;
+    }
+    // SAFETY: `install` passed a `LogSink` that outlives the handle, and lsm1 passes a
+    // nul-terminated string that lives for the call.
+    let (sink, text) = unsafe { (&*ctx.cast::<LogSink>(), CStr::from_ptr(z_msg)) };
+    panic::guard((), || sink.keep(text.to_string_lossy().into_owned()));
+}
+
+unsafe extern "C" fn factory_shim(ctx: *mut c_void, db: *mut ffi::lsm_db, id: c_uint) -> c_int {
+    let Some(db) = NonNull::new(db) else {
+        return ffi::LSM_ERROR;
+    };
+    // SAFETY: `install` passed a `Factory` that outlives the handle.
+    let factory = unsafe { &*ctx.cast::<Factory>() };
+    let wanted = panic::guard(None, || factory.slots.iter().find(|s| s.codec.id() == id));
+    let mut hooks = match wanted {
+        Some(slot) => slot.hooks(),
+        None if id == ffi::LSM_COMPRESSION_NONE as c_uint => plain_pages(),
+        // lsm1 reports the mismatch itself when the codec hasn't changed.
+        None => return ffi::LSM_OK,
+    };
+    // SAFETY: lsm1 calls the factory with its own live handle and allows this call in it;
+    // the slot is part of the factory's context, which outlives the handle.
+    unsafe { params::config_codec(db, &mut hooks) }
+}
+
+unsafe extern "C" fn bound_shim(ctx: *mut c_void, n_src: c_int) -> c_int {
+    // SAFETY: `hooks` passed a `Slot` that outlives the handle.
+    let slot = unsafe { &*ctx.cast::<Slot>() };
+    // A bound that can't be had is answered with the plain length: a page that needs more
+    // then fails in `compress`, as an error.
+    panic::guard(n_src, || {
+        let plain_len = usize::try_from(n_src).unwrap_or(0);
+        c_int::try_from(slot.codec.bound(plain_len)).unwrap_or(n_src)
+    })
+}
+
+unsafe extern "C" fn compress_shim(
+    ctx: *mut c_void,
+    p_out: *mut c_char,
+    pn_out: *mut c_int,
+    p_in: *const c_char,
+    n_in: c_int,
+) -> c_int {
+    // SAFETY: this is `xCompress`, whose arguments are as `run` needs them.
+    unsafe {
+        run(
+            ctx,
+            p_out,
+            pn_out,
+            p_in,
+            n_in,
+            ffi::LSM_ERROR,
+            |codec, src, dst| codec.compress(src, dst),
+        )
+    }
+}
+
+unsafe extern "C" fn decompress_shim(
+    ctx: *mut c_void,
+    p_out: *mut c_char,
+    pn_out: *mut c_int,
+    p_in: *const c_char,
+    n_in: c_int,
+) -> c_int {
+    // SAFETY: this is `xUncompress`, whose arguments are as `run` needs them.
+    unsafe {
+        run(
+            ctx,
+            p_out,
+            pn_out,
+            p_in,
+            n_in,
+            ffi::LSM_CORRUPT,
+            |codec, src, dst| codec.decompress(src, dst),
+        )
+    }
+}
+
+/// Runs one direction of a codec on C buffers; `failed` is the code for an error or panic.
+///
+/// # Safety
+/// `ctx` is a live [`Slot`]; `p_in` is readable for `n_in` bytes, `p_out` is writable for
+/// `*pn_out` bytes, and the two don't overlap. A negative length counts as an error.
+unsafe fn run(
+    ctx: *mut c_void,
+    p_out: *mut c_char,
+    pn_out: *mut c_int,
+    p_in: *const c_char,
+    n_in: c_int,
+    failed: c_int,
+    work: impl FnOnce(&dyn PageCodec, &[u8], &mut [u8]) -> Result<usize, CodecError>,
+) -> c_int {
+    // SAFETY: the caller vouches for `ctx` and `pn_out`.
+    let (slot, n_out) = unsafe { (&*ctx.cast::<Slot>(), *pn_out) };
+    let (Ok(src_len), Ok(dst_len)) = (usize::try_from(n_in), usize::try_from(n_out)) else {
+        return failed;
+    };
+    if p_in.is_null() || p_out.is_null() {
+        return failed;
+    }
+    // SAFETY: the caller vouches for both ranges. lsm1 may pass memory that was never
+    // written, so the output is zeroed before it becomes a slice.
+    let (src, dst) = unsafe {
+        ptr::write_bytes(p_out, 0, dst_len);
+        (
+            std::slice::from_raw_parts(p_in.cast::<u8>(), src_len),
+            std::slice::from_raw_parts_mut(p_out.cast::<u8>(), dst_len),
+        )
+    };
+    let outcome = panic::guard(Err(CodecError::new("the codec panicked")), || {
+        let used = work(&*slot.codec, src, dst)?;
+        match c_int::try_from(used) {
+            Ok(used) if used <= n_out => Ok(used),
+            _ => Err(CodecError::new(
+                "the codec claims more bytes than it had room for",
+            )),
+        }
+    });
+    match outcome {
+        Ok(used) => {
+            // SAFETY: the caller vouches for `pn_out`.
+            unsafe { *pn_out = used };
+            ffi::LSM_OK
+        }
+        Err(error) => {
+            slot.log.keep(error.to_string());
+            failed
+        }
+    }
+}

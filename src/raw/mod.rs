@@ -1,0 +1,13 @@
+//! Owning handles over lsm1's C interface: the only users of [`ffi`](crate::ffi).
+//!
+//! What is above this module is safe Rust. Names of variables follow the C side here,
+//! so that the code reads beside lsm1's.
+#![allow(unsafe_code)]
+
+mod connection;
+mod cursor;
+mod hooks;
+mod params;
+
+pub(crate) use connection::{Connection, Param};
+pub(crate) use cursor::{Cursor, Seek};

@@ -1,0 +1,160 @@
+//! An open database: the caller's connection, its background threads and its metrics.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::background::Background;
+use crate::config::Settings;
+use crate::error::LsmError;
+use crate::ffi;
+use crate::metrics::LsmMetrics;
+use crate::raw::{Connection, Param};
+
+/// How long maintenance waits for a background thread or another connection to let go.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
+
+/// While everything is merged, checkpoints must come often: only then is the space that the
+/// merge frees reused, and the file stays small.
+const COMPACTION_CHECKPOINT_KIB: i32 = 2 * 1024;
+
+pub(crate) struct Session {
+    /// Dropped first: the last connection to close writes everything to the file, and that
+    /// must be the caller's.
+    background: Option<Background>,
+    connection: Connection,
+    metrics: Option<LsmMetrics>,
+    autocheckpoint: i32,
+}
+
+impl Session {
+    /// Opens the file with checked settings and starts the threads.
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        metrics: Option<&LsmMetrics>,
+    ) -> Result<Session, LsmError> {
+        settings.check().map_err(|error| error.with_path(path))?;
+        if !settings.create && !path.exists() {
+            return Err(LsmError::from_raw("open", ffi::LSM_IOERR_NOENT)
+                .with_path(path)
+                .with_message("there is no such file, and it wasn't to be created"));
+        }
+        let params = settings.params();
+        let connection = Connection::open(path, &params, &settings.codecs)?;
+        let background = Background::start(path, settings, metrics)?;
+        let autocheckpoint = params
+            .iter()
+            .find(|(param, _)| *param == Param::AutocheckpointKib)
+            .map_or(0, |&(_, kib)| kib);
+        Ok(Session {
+            background,
+            connection,
+            metrics: metrics.cloned(),
+            autocheckpoint,
+        })
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {
+        self.write(|connection| connection.insert(key, value))
+    }
+
+    pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), LsmError> {
+        self.write(|connection| connection.delete(key))
+    }
+
+    pub(crate) fn delete_range(&mut self, begin: &[u8], end: &[u8]) -> Result<(), LsmError> {
+        self.write(|connection| connection.delete_range(begin, end))
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
+        self.check_background()?;
+        self.connection.begin()
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
+        self.write(Connection::commit)
+    }
+
+    pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
+        self.connection.rollback()
+    }
+
+    /// Every write goes through here: refused after a background failure, timed, and
+    /// followed by the writer's share of the background work.
+    fn write(
+        &mut self,
+        operation: impl FnOnce(&mut Connection) -> Result<(), LsmError>,
+    ) -> Result<(), LsmError> {
+        let start = self.metrics.is_some().then(Instant::now);
+        self.check_background()?;
+        operation(&mut self.connection)?;
+        if let (Some(background), false) = (&mut self.background, self.connection.in_transaction())
+        {
+            background.after_commit(&self.connection)?;
+        }
+        if let (Some(metrics), Some(start)) = (&self.metrics, start) {
+            metrics.observe_write(start.elapsed());
+        }
+        Ok(())
+    }
+
+    fn check_background(&self) -> Result<(), LsmError> {
+        self.background.as_ref().map_or(Ok(()), Background::check)
+    }
+
+    /// Writes what is in memory to the database file.
+    pub(crate) fn flush(&mut self) -> Result<(), LsmError> {
+        self.check_background()?;
+        patiently(|| self.connection.flush())
+    }
+
+    /// Makes the database file durable; returns the KiB that it was behind.
+    pub(crate) fn checkpoint(&mut self) -> Result<u32, LsmError> {
+        self.check_background()?;
+        patiently(|| self.connection.checkpoint())
+    }
+
+    /// Merges everything into one segment and makes it durable.
+    pub(crate) fn compact(&mut self) -> Result<(), LsmError> {
+        self.flush()?;
+        let often = if self.autocheckpoint == 0 {
+            COMPACTION_CHECKPOINT_KIB
+        } else {
+            self.autocheckpoint.min(COMPACTION_CHECKPOINT_KIB)
+        };
+        self.connection.set(Param::AutocheckpointKib, often)?;
+        let merged = patiently(|| self.connection.work(1, None));
+        self.connection
+            .set(Param::AutocheckpointKib, self.autocheckpoint)?;
+        merged?;
+        self.checkpoint()?;
+        Ok(())
+    }
+
+    /// Stops the threads and closes the file; an open transaction is rolled back.
+    pub(crate) fn close(self) -> Result<(), LsmError> {
+        let failed = self.check_background();
+        drop(self.background);
+        self.connection.close()?;
+        failed
+    }
+}
+
+/// Tries again while another connection is in the way.
+fn patiently<T>(mut work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
+    let start = Instant::now();
+    loop {
+        match work() {
+            Err(error) if error.is_busy() && start.elapsed() < BUSY_TIMEOUT => {
+                thread::sleep(BUSY_PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
