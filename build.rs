@@ -18,6 +18,7 @@ mod locate;
 mod patches;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,28 +38,36 @@ fn run() -> Result<(), String> {
     let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
     let lsm1 = package.join("src").join("lsm1");
-    rerun_if_changed(&package.join("build.rs"));
-
-    let source = locate::source(&package)?;
-    let set = patches::PatchSet::read(&lsm1.join("patches"))?;
-    let left_out = env::var("LSM1_LEAVE_OUT").unwrap_or_default();
-    let text = set.apply(&source, &left_out)?;
-
-    compile::library(&text, &lsm1, &out)?;
-    #[cfg(feature = "buildtime-bindgen")]
-    bindings::generate(&text, &lsm1, &out)?;
 
     println!("cargo::rerun-if-env-changed=LSM1_LEAVE_OUT");
-    Ok(())
+    let left_out = env::var("LSM1_LEAVE_OUT").unwrap_or_default();
+    let set = patches::PatchSet::read(&lsm1.join("patches"))?;
+
+    let source = locate::source(&package, &out)?;
+    let text = set.apply(source, &left_out)?;
+    write(&out.join("lsm1.c"), &text)?;
+
+    #[cfg(feature = "buildtime-bindgen")]
+    bindings::generate(&text, &lsm1, &out)?;
+    compile::library(&lsm1, &out)
 }
 
 /// A variable that Cargo sets for every build script.
 fn variable(name: &str) -> Result<String, String> {
-    env::var(name).map_err(|_| {
-        format!("{name} is not set; this build script is meant to be run by `cargo build`.")
-    })
+    env::var(name)
+        .map_err(|_| format!("{name} is not set; let `cargo build` run this build script."))
 }
 
 fn rerun_if_changed(path: &Path) {
     println!("cargo::rerun-if-changed={}", path.display());
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| {
+        format!(
+            "{} can't be written ({error}); make room for the build, or let Cargo build \
+             elsewhere through CARGO_TARGET_DIR.",
+            path.display()
+        )
+    })
 }

@@ -40,7 +40,6 @@ const HEAD: &str = "
 ";
 
 const FOOT: &str = "
-
     
 #endif /* !defined(SQLITE_CORE) || defined(SQLITE_ENABLE_LSM1) */
 ";

@@ -1,8 +1,7 @@
 //! Compiles the patched text into the static library `lsm1`.
 
-use crate::rerun_if_changed;
+use super::{rerun_if_changed, write};
 use std::env;
-use std::fs;
 use std::path::Path;
 
 /// Every symbol that lsm1 exports: its public functions, and some internal ones that the
@@ -53,6 +52,12 @@ pub const EXPORTED: &[&str] = &[
     "mcursorSave",
     "sortedDumpPage",
     "sortedDumpSegment",
+    // These exist with `engine-asserts` only.
+    "dump_node_contents",
+    "dump_tree_contents",
+    "print_all_db_locks",
+    "print_db_locks",
+    "shmLockType",
 ];
 
 /// What is compiled: the patched text and our additions to it, as one translation unit.
@@ -70,40 +75,37 @@ static int lsmShmAssertWorker(struct lsm_db *);
 #include \"lsm1.c\"
 ";
 
-pub fn library(text: &str, lsm1: &Path, out: &Path) -> Result<(), String> {
+/// Compiles `lsm1.c` in `out`, with our additions in `lsm1`.
+pub fn library(lsm1: &Path, out: &Path) -> Result<(), String> {
     let mut unit = String::from(UNIT);
-    for name in ["extras.c", "extras.h"] {
-        let extras = lsm1.join(name);
-        if extras.exists() {
-            rerun_if_changed(&extras);
-            if name.ends_with(".c") {
-                unit.push_str("#include \"extras.c\"\n");
-            }
-        }
+    let extras = lsm1.join("extras.c");
+    if extras.exists() {
+        rerun_if_changed(&extras);
+        unit.push_str("#include \"extras.c\"\n");
     }
-    write(&out.join("lsm1.c"), text)?;
-    write(&out.join("unit.c"), &unit)?;
+    let path = out.join("unit.c");
+    write(&path, &unit)?;
 
     println!("cargo::rerun-if-env-changed=LSM1_OPT_LEVEL");
     let level = env::var("LSM1_OPT_LEVEL").unwrap_or_else(|_| String::from("3"));
 
     let mut build = cc::Build::new();
     build
-        .file(out.join("unit.c"))
+        .file(path)
         .include(out)
         .include(lsm1)
         .opt_level_str(&level)
         .debug(false)
         .warnings(false)
-        .flag_if_supported("-w");
-    if cfg_set("CARGO_CFG_UNIX") {
+        .flag("-w");
+    if is_set("CARGO_CFG_UNIX") {
         build.define("LSM_MUTEX_PTHREADS", "1");
     }
     if env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple") {
         // Apple's headers don't declare it, and SQLite itself does the same.
         build.define("fdatasync", "fsync");
     }
-    if cfg_set("CARGO_FEATURE_ENGINE_ASSERTS") {
+    if is_set("CARGO_FEATURE_ENGINE_ASSERTS") {
         build.define("SQLITE_DEBUG", "1");
     } else {
         build.define("NDEBUG", "1");
@@ -114,22 +116,13 @@ pub fn library(text: &str, lsm1: &Path, out: &Path) -> Result<(), String> {
     build.try_compile("lsmlite_lsm1").map_err(|error| {
         format!(
             "lsm1 could not be compiled: {error}\n\
-             It is C: install a C compiler (gcc or clang on Unix, the C++ build tools of \
-             Visual Studio on Windows), or name yours in the variable CC."
+             It is written in C. If there is no C compiler, install one (gcc or clang on Unix, \
+             the C++ build tools of Visual Studio on Windows) or name yours in the variable CC; \
+             if there is one, its own messages say more."
         )
     })
 }
 
-fn cfg_set(name: &str) -> bool {
+fn is_set(name: &str) -> bool {
     env::var_os(name).is_some()
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| {
-        format!(
-            "{} can't be written ({error}); make room for the build, or let Cargo write \
-             elsewhere through CARGO_TARGET_DIR.",
-            path.display()
-        )
-    })
 }
