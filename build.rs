@@ -1,21 +1,21 @@
 //! Builds lsm1: finds its text, checks it, applies our patches and compiles the result.
 //!
 //! `src/lsm1/README.md` tells the whole story; each step has its own file in
-//! `src/lsm1/build/`.
+//! `src/lsm1/build/`. `tests/build/` drives the same code, so some of it is visible there.
 
 #[path = "src/lsm1/build/amalgamate.rs"]
-mod amalgamate;
+pub(crate) mod amalgamate;
 #[cfg(feature = "buildtime-bindgen")]
 #[path = "src/lsm1/build/bindings.rs"]
 mod bindings;
 #[path = "src/lsm1/build/checksum.rs"]
-mod checksum;
+pub(crate) mod checksum;
 #[path = "src/lsm1/build/compile.rs"]
-mod compile;
+pub(crate) mod compile;
 #[path = "src/lsm1/build/locate.rs"]
-mod locate;
+pub(crate) mod locate;
 #[path = "src/lsm1/build/patches.rs"]
-mod patches;
+pub(crate) mod patches;
 
 use std::env;
 use std::fs;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
     let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
     let lsm1 = package.join("src").join("lsm1");
