@@ -1,4 +1,59 @@
 //! An ordered key/value store in one file, on SQLite's lsm1 engine.
+//!
+//! Keys and values are bytes. A [`LsmDb`] is a handle to one database file: it writes, reads
+//! single records and ranges, and groups writes into transactions. What is written goes to
+//! memory and to a log beside the file, and is merged into sorted runs in the file later.
+//!
+//! ```
+//! # fn main() -> Result<(), lsmlite_rs::LsmError> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("demo.lsm");
+//! use lsmlite_rs::LsmDb;
+//!
+//! let mut db = LsmDb::open(&path)?;
+//! db.insert("apple", "red")?;
+//! db.insert("banana", "yellow")?;
+//! assert_eq!(db.get("apple")?, Some(b"red".to_vec()));
+//! for record in db.range("b"..) {
+//!     let (key, value) = record?;
+//!     println!("{key:?} {value:?}");
+//! }
+//! db.close()?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Two faces
+//!
+//! The methods of [`LsmDb`] and [`LsmDbBuilder`] are the ones to start with; their errors are
+//! [`LsmError`]. The traits [`Disk`] and [`Cursor`], [`DbConf`] and the enums `Lsm…` are the
+//! interface of `lsmlite-rs` 0.2.2, with [`LsmErrorCode`] for errors. Both work on the same
+//! handle, so that a program can move over call by call.
+//!
+//! # Durability
+//!
+//! A commit survives the death of the process as soon as it returns, at every
+//! [`Safety`](config::Safety); what survives a power failure depends on it. The default,
+//! [`Normal`](config::Safety::Normal), keeps the file intact but may lose the commits since
+//! the last checkpoint. [`Full`](config::Safety::Full) loses none and syncs at each commit.
+//!
+//! # Concurrency
+//!
+//! A handle is [`Send`], not [`Sync`]. Within a process several handles may be open on one
+//! file: one writes at a time, the others read, each from a snapshot of its own. A writer that
+//! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy) at once. Another process
+//! is kept out unless all open the file with
+//! [`multi_process(true)`](LsmDbBuilder::multi_process).
+//!
+//! # Limits
+//!
+//! A key and its value take 1 GiB at most, a transaction 2 GiB. An open cursor or iterator
+//! keeps the space it sees from being reused.
+//!
+//! # Features
+//!
+//! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
+//! without them. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
 pub mod compression;
@@ -23,3 +78,8 @@ pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
 pub use range::LsmRange;
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
+
+/// The code in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
