@@ -3,7 +3,7 @@
 use super::build_script::locate::Source;
 use super::build_script::patches::PatchSet;
 use super::script::{Result, ours, source};
-use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 
 fn ours_and_text() -> Result<(PatchSet, Source, Vec<String>)> {
@@ -127,27 +127,51 @@ fn hunk_headers_count_their_lines() -> Result {
     Ok(())
 }
 
+/// The rows of the README's table are the headers' `What:`, so that they can't drift apart.
 #[test]
 fn the_readme_lists_every_patch() -> Result {
+    const BEGIN: &str = "<!-- patches: begin -->\n";
+    const END: &str = "<!-- patches: end -->";
     let (_, _, names) = ours_and_text()?;
-    let readme = fs::read_to_string(ours().join("src/lsm1/README.md"))?;
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
-    let listed: BTreeSet<_> = rows.filter_map(|row| row.split('`').next()).collect();
-    let names: BTreeSet<_> = names.iter().map(String::as_str).collect();
-    let unlisted: Vec<_> = names.difference(&listed).collect();
-    assert!(
-        unlisted.is_empty(),
-        "patches without a row in src/lsm1/README.md: {unlisted:?}"
-    );
-    let gone = listed
-        .iter()
-        .filter(|row| row.starts_with(|c: char| c.is_ascii_digit()));
-    let gone: Vec<_> = gone.filter(|row| !names.contains(*row)).collect();
-    assert!(
-        gone.is_empty(),
-        "rows of src/lsm1/README.md without a patch: {gone:?}"
-    );
+    let mut table = String::from("| patch | without it |\n|---|---|\n");
+    for name in names {
+        let text = fs::read_to_string(ours().join(format!("src/lsm1/patches/{name}.patch")))?;
+        let what = field(&text, "What:").ok_or(format!("{name} has no line What:"))?;
+        let what = what.replace('|', "\\|");
+        table.push_str(&format!("| `{name}` | {what} |\n"));
+    }
+
+    let path = ours().join("src/lsm1/README.md");
+    let readme = fs::read_to_string(&path)?;
+    let (before, rest) = readme
+        .split_once(BEGIN)
+        .ok_or("no mark where the table begins")?;
+    let (_, after) = rest.split_once(END).ok_or("no mark where the table ends")?;
+    let expected = format!("{before}{BEGIN}{table}{END}{after}");
+    if env::var_os("LSMLITE_WRITE_README").is_some() {
+        fs::write(path, expected)?;
+    } else {
+        assert!(
+            readme == expected,
+            "src/lsm1/README.md lists other patches than there are; bring it up to date with \
+             `LSMLITE_WRITE_README=1 cargo test --test build readme`"
+        );
+    }
     Ok(())
+}
+
+/// A field of a patch's header, its indented lines joined.
+fn field(text: &str, name: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(name));
+    let first = lines.next()?;
+    let mut joined = first[name.len()..].trim().to_owned();
+    for line in lines.take_while(|line| line.starts_with("  ")) {
+        if !joined.ends_with('-') {
+            joined.push(' ');
+        }
+        joined.push_str(line.trim());
+    }
+    Some(joined)
 }
 
 fn copy(source: &Source) -> Source {
