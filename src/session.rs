@@ -36,7 +36,7 @@ impl Session {
         metrics: Option<&LsmMetrics>,
     ) -> Result<Session, LsmError> {
         settings.check().map_err(|error| error.with_path(path))?;
-        if !settings.create && !path.exists() {
+        if (settings.read_only || !settings.create) && !path.exists() {
             return Err(LsmError::from_raw("open", ffi::LSM_IOERR_NOENT)
                 .with_path(path)
                 .with_message("there is no such file, and it wasn't to be created"));
