@@ -1,7 +1,7 @@
 //! One connection to a database: owns an `lsm_db` and everything that C points to.
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_int};
+use std::ffi::{CString, OsStr, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 
@@ -15,6 +15,9 @@ use crate::{ffi, panic};
 /// The most bytes of one key and its value together. lsm1 counts in `int`; half of its
 /// range leaves room for what it adds to a record on the way to the log.
 pub(crate) const MAX_ENTRY_BYTES: usize = 1 << 30;
+
+/// As many links in a row as Linux follows.
+const MAX_LINKS: usize = 40;
 
 /// lsm1's integer parameters. Units are in the names.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -284,9 +287,14 @@ impl Connection {
 
     /// The id of the page codec in the file; 0 while nothing has been written to it.
     pub(crate) fn compression_id(&self) -> Result<u32, LsmError> {
-        // A read-only handle knows the file only while it has a snapshot; lsm1 would follow
-        // a null pointer without one.
-        let _snapshot = self.read_only.then(|| self.cursor()).transpose()?;
+        // lsm1 answers from the connection's last snapshot, which may be older than the first
+        // write to the file; and a read-only handle knows the file only while it has one, lsm1
+        // would follow a null pointer otherwise. So take a new one. That its codec is the
+        // wrong one doesn't matter here: lsm1 has read the id by then.
+        let _snapshot = match self.cursor() {
+            Err(error) if error.code() == LsmErrorCode::LsmMismatch && !self.read_only => None,
+            snapshot => Some(snapshot?),
+        };
         // SAFETY: the handle is live and open, and has a snapshot if it is read-only; the
         // argument is one `unsigned int *`, of the same size and alignment as `int *`.
         let (rc, id) = unsafe { params::info_int(self.db, ffi::LSM_INFO_COMPRESSION_ID) };
@@ -442,15 +450,7 @@ fn c_path(path: &Path) -> Result<CString, LsmError> {
     let name = path
         .file_name()
         .ok_or_else(|| bad("the path names no file".into()))?;
-    let canonical = path.canonicalize().or_else(|_| {
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        parent.canonicalize().map(|parent| parent.join(name))
-    });
-    // A folder that doesn't exist is left to lsm1, which says so in its own code.
-    let canonical = canonical.unwrap_or_else(|_| path.to_owned());
+    let canonical = without_links(path, name);
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStringExt::into_vec(canonical.into_os_string());
     #[cfg(not(unix))]
@@ -460,4 +460,34 @@ fn c_path(path: &Path) -> Result<CString, LsmError> {
         .map_err(|_| bad("the path isn't valid Unicode".into()))?
         .into_bytes();
     CString::new(bytes).map_err(|_| bad("the path contains a nul byte".into()))
+}
+
+/// The file that `path`, whose last part is `name`, leads to, even if it doesn't exist yet: a
+/// link to nowhere must give the same name before and after the file is created. A folder that
+/// doesn't exist is left to lsm1, which says so in its own code.
+fn without_links(path: &Path, name: &OsStr) -> PathBuf {
+    let (mut path, mut name) = (path.to_owned(), name.to_owned());
+    for _ in 0..MAX_LINKS {
+        if let Ok(canonical) = path.canonicalize() {
+            return canonical;
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let Ok(parent) = parent.canonicalize() else {
+            return path;
+        };
+        let file = parent.join(&name);
+        let Ok(target) = file.read_link() else {
+            return file;
+        };
+        path = parent.join(target);
+        let Some(last) = path.file_name() else {
+            return path;
+        };
+        name = last.to_owned();
+    }
+    // A circle: opening it fails.
+    path
 }
