@@ -1,13 +1,13 @@
 //! One connection to a database: owns an `lsm_db` and everything that C points to.
 
 use std::cell::RefCell;
-use std::ffi::{CString, OsStr, c_int};
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 
 use super::cursor::Cursor;
 use super::hooks::Hooks;
-use super::params;
+use super::{params, path};
 use crate::compression::CodecChoice;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
@@ -15,9 +15,6 @@ use crate::{ffi, panic};
 /// The most bytes of one key and its value together. lsm1 counts in `int`; half of its
 /// range leaves room for what it adds to a record on the way to the log.
 pub(crate) const MAX_ENTRY_BYTES: usize = 1 << 30;
-
-/// As many links in a row as Linux follows.
-const MAX_LINKS: usize = 40;
 
 /// lsm1's integer parameters. Units are in the names.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -86,7 +83,7 @@ impl Connection {
         codecs: &CodecChoice,
     ) -> Result<Connection, LsmError> {
         let fail = |rc| LsmError::from_raw("open", rc).with_path(path);
-        let z_filename = c_path(path)?;
+        let z_filename = path::for_engine(path)?;
         let mut handle: *mut ffi::lsm_db = ptr::null_mut();
         // SAFETY: a null environment means lsm1's own; `handle` is a live local.
         let rc = unsafe { ffi::lsm_new(ptr::null_mut(), &mut handle) };
@@ -437,57 +434,4 @@ impl Drop for Connection {
             panic::discard();
         }
     }
-}
-
-/// The file's name for lsm1: absolute and without links, because lsm1 tells databases apart
-/// by their spelling and derives the log's name from it.
-fn c_path(path: &Path) -> Result<CString, LsmError> {
-    let bad = |message: String| {
-        LsmError::new("open", LsmErrorCode::LsmCantOpen)
-            .with_path(path)
-            .with_message(message)
-    };
-    let name = path
-        .file_name()
-        .ok_or_else(|| bad("the path names no file".into()))?;
-    let canonical = without_links(path, name);
-    #[cfg(unix)]
-    let bytes = std::os::unix::ffi::OsStringExt::into_vec(canonical.into_os_string());
-    #[cfg(not(unix))]
-    let bytes = canonical
-        .into_os_string()
-        .into_string()
-        .map_err(|_| bad("the path isn't valid Unicode".into()))?
-        .into_bytes();
-    CString::new(bytes).map_err(|_| bad("the path contains a nul byte".into()))
-}
-
-/// The file that `path`, whose last part is `name`, leads to, even if it doesn't exist yet: a
-/// link to nowhere must give the same name before and after the file is created. A folder that
-/// doesn't exist is left to lsm1, which says so in its own code.
-fn without_links(path: &Path, name: &OsStr) -> PathBuf {
-    let (mut path, mut name) = (path.to_owned(), name.to_owned());
-    for _ in 0..MAX_LINKS {
-        if let Ok(canonical) = path.canonicalize() {
-            return canonical;
-        }
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let Ok(parent) = parent.canonicalize() else {
-            return path;
-        };
-        let file = parent.join(&name);
-        let Ok(target) = file.read_link() else {
-            return file;
-        };
-        path = parent.join(target);
-        let Some(last) = path.file_name() else {
-            return path;
-        };
-        name = last.to_owned();
-    }
-    // A circle: opening it fails.
-    path
 }

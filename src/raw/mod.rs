@@ -8,6 +8,7 @@ mod connection;
 mod cursor;
 mod hooks;
 mod params;
+mod path;
 
 pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek};
