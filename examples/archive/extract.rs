@@ -120,7 +120,9 @@ fn write_file(
     if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
         return Err(io::Error::other("a folder is in the way"));
     }
-    let mut file = tempfile::Builder::new().prefix(".archive-").tempfile_in(parent(path))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".archive-")
+        .tempfile_in(parent(path))?;
     let mut hasher = blake3::Hasher::new();
     let mut length = 0;
     for chunk in archive.content(number) {
@@ -179,7 +181,9 @@ fn symlink(target: &Path, path: &Path) -> io::Result<()> {
 }
 #[cfg(not(unix))]
 fn symlink(_target: &Path, _path: &Path) -> io::Result<()> {
-    Err(io::Error::other("left out, links can't be made on this system"))
+    Err(io::Error::other(
+        "left out, links can't be made on this system",
+    ))
 }
 
 #[cfg(unix)]

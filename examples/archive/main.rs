@@ -43,8 +43,7 @@ fn main() -> ExitCode {
             archive,
             folder,
             force,
-        } => Archive::open(&archive)
-            .and_then(|archive| extract::extract(&archive, &folder, force)),
+        } => Archive::open(&archive).and_then(|archive| extract::extract(&archive, &folder, force)),
     };
     match outcome {
         Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
@@ -106,7 +105,11 @@ fn pack(
         output.display(),
     );
     if demonstration {
-        println!("\nTo go on: add `-- --list FILE`, `-- --extract FILE DIR` or `-- --help`.");
+        let output = output.display();
+        println!("\nTo go on:");
+        println!("  cargo run --release --example archive -- --list {output}");
+        println!("  cargo run --release --example archive -- --extract {output} NEW_FOLDER");
+        println!("  cargo run --release --example archive -- --help");
     }
     Ok(problems)
 }

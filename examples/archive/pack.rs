@@ -51,7 +51,7 @@ pub fn pack(
     let files = found.iter().filter(|found| found.metadata.is_file());
     let size = files.map(|found| found.metadata.len()).sum();
     let what = format!("{} files, folders and links", found.len());
-    show::stage("find", &what, size, start.elapsed());
+    show::found(&what, size, start.elapsed());
 
     // The database is made in a folder beside its final place, so that moving it is one step
     // and nothing is left if anything fails.
@@ -60,7 +60,11 @@ pub fn pack(
         _ => Path::new("."),
     };
     fs::create_dir_all(parent)
-        .and_then(|()| tempfile::Builder::new().prefix(".archive-").tempdir_in(parent))
+        .and_then(|()| {
+            tempfile::Builder::new()
+                .prefix(".archive-")
+                .tempdir_in(parent)
+        })
         .map_err(|error| format!("can't write to the folder {}: {error}", parent.display()))
         .and_then(|workshop| {
             let making = workshop.path().join("archive.lsm");
@@ -137,6 +141,10 @@ fn write(
         .compression(codec)
         // Large pages compress better; an archive is read in long runs.
         .page_size_bytes(64 * 1024)
+        // A file consists of whole blocks, so small ones make it smaller.
+        .block_size_kib(1024)
+        // Merging is left to the compaction, which has to touch everything anyway.
+        .automerge_segments(32)
         // A crash leaves nothing worth recovering.
         .use_log(false)
         .background(BackgroundMode::MergerAndCheckpointer)
@@ -260,7 +268,10 @@ fn finish(making: &Path, output: &Path, force: bool) -> Result<(), Box<dyn Error
     } else {
         making.persist_noclobber(output)?;
     }
-    if let Some(parent) = output.parent().filter(|parent| cfg!(unix) && parent.is_dir()) {
+    if let Some(parent) = output
+        .parent()
+        .filter(|parent| cfg!(unix) && parent.is_dir())
+    {
         File::open(parent)?.sync_all()?;
     }
     Ok(())

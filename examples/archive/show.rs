@@ -42,10 +42,18 @@ pub fn name(path: &[u8]) -> String {
 
 /// One line of the table: what was done, to how much, how long it took, how fast that is.
 pub fn stage(verb: &str, what: &str, size: u64, took: Duration) {
-    let seconds = took.as_secs_f64();
-    let rate = size as f64 / 1e6 / seconds.max(1e-9);
-    let size = bytes(size);
-    println!("  {verb:<8} {what:<46} {size:>8} {seconds:>8.3} s {rate:>7.0} MB/s");
+    let rate = size as f64 / 1e6 / took.as_secs_f64().max(1e-9);
+    println!("{} {rate:>7.0} MB/s", line(verb, what, size, took));
+}
+
+/// The same for a stage that reads no content, which has no speed.
+pub fn found(what: &str, size: u64, took: Duration) {
+    println!("{}", line("find", what, size, took));
+}
+
+fn line(verb: &str, what: &str, size: u64, took: Duration) -> String {
+    let (size, seconds) = (bytes(size), took.as_secs_f64());
+    format!("  {verb:<8} {what:<42} {size:>8} {seconds:>8.3} s")
 }
 
 /// A progress bar on stderr that appears when a stage takes longer than half a second, and

@@ -50,7 +50,10 @@ pub fn verify(archive: &Archive, folder: Option<&Path>) -> Result<Vec<String>, B
         problems.push("the list of files isn't the one that was packed".into());
     }
     let what = match folder {
-        Some(_) => format!("every byte of {} against the disk", show::count(files, "file")),
+        Some(_) => format!(
+            "every byte of {} against the disk",
+            show::count(files, "file")
+        ),
         None => format!("the hashes of {}", show::count(files, "file")),
     };
     show::stage("verify", &what, bytes, progress.finish());
@@ -90,7 +93,8 @@ fn check_content(
         return Err("its content in the archive is damaged".into());
     }
     if let Some(file) = &mut on_disk {
-        let rest = fill(file, &mut buffer[..1]).map_err(|error| format!("can't compare: {error}"))?;
+        let rest =
+            fill(file, &mut buffer[..1]).map_err(|error| format!("can't compare: {error}"))?;
         same &= rest == 0;
     }
     match same {
