@@ -1,0 +1,142 @@
+//! Several connections to one database: locks, shared memory, opening and closing.
+
+use std::time::Duration;
+
+use crate::harness::{Config, Db, Kind, Rc, fail_nth, faults, heal, remap_shared_memory, within};
+
+fn shared() -> Config {
+    Config {
+        multi_process: true,
+        safety: 0,
+        ..Config::default()
+    }
+}
+
+// The last writer closed under an open read-only cursor and another one opened. It took the
+// database for one at rest and reset the shared memory under the cursor, whose records
+// were all foreign from then on.
+#[test]
+fn a_read_only_cursor_survives_a_change_of_writer() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let rows = |db: &Db, mark: u8| -> Rc {
+        (0..500).try_for_each(|i| db.insert(format!("{i:04}").as_bytes(), &[mark; 100]))
+    };
+    let writer = Db::open(&path, &shared())?;
+    rows(&writer, b'1')?;
+    let reader = Db::open(
+        &path,
+        &Config {
+            read_only: true,
+            ..shared()
+        },
+    )?;
+    let mut cursor = reader.cursor()?;
+    cursor.first()?;
+    writer.close()?;
+    let writer = Db::open(&path, &shared())?;
+    rows(&writer, b'2')?;
+
+    for i in 0..500 {
+        assert!(cursor.valid(), "ended at {i}");
+        assert_eq!(cursor.key()?, format!("{i:04}").as_bytes());
+        assert_eq!(cursor.value()?, [b'1'; 100], "at {i}");
+        cursor.next()?;
+    }
+    assert!(!cursor.valid());
+    Ok(())
+}
+
+// A read-only connection looked at 6 of the 16 places where a writer can register. The
+// writer here sits in the seventh.
+#[test]
+fn a_read_only_connection_sees_a_writer_in_any_slot() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let config = Config {
+        use_log: false,
+        ..shared()
+    };
+    let mut writers = (0..7)
+        .map(|_| Db::open(&path, &config))
+        .collect::<Rc<Vec<_>>>()?;
+    let writer = writers.pop().expect("seven");
+    for other in writers {
+        other.close()?;
+    }
+    writer.insert(b"key", b"only in memory")?;
+
+    let reader = Db::open(
+        &path,
+        &Config {
+            read_only: true,
+            ..config
+        },
+    )?;
+    assert_eq!(reader.get(b"key")?.as_deref(), Some(&b"only in memory"[..]));
+    Ok(())
+}
+
+// The list of mapped chunks outlived the mapping: a crash within milliseconds.
+#[test]
+fn threads_can_open_and_close_one_database() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let path = &path;
+            scope.spawn(move || {
+                for round in 0..150_u32 {
+                    let db = Db::open(path, &shared()).expect("open");
+                    // Only one connection at a time can write; the others are busy.
+                    let _ = db.insert(&thread.to_be_bytes(), &round.to_be_bytes());
+                    assert!(db.scan().is_ok());
+                }
+            });
+        }
+    });
+}
+
+// Unmapping closed the shared memory's file but kept the number of its chunks, so the next
+// request mapped descriptor 0 instead.
+#[cfg(unix)]
+#[test]
+fn shared_memory_can_be_mapped_again_after_unmapping() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    assert_eq!(remap_shared_memory(&dir.path().join("db")), Ok(()));
+}
+
+// A connection that could not be opened kept the lock that every opening and closing needs.
+#[test]
+fn an_open_that_fails_can_be_repeated() {
+    within(Duration::from_secs(20), || {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("db");
+        let config = Config {
+            faults: true,
+            ..shared()
+        };
+        let first = Db::open(&path, &config).expect("first");
+        first.insert(b"key", b"value").expect("insert");
+
+        let mut failures = 0;
+        for n in 1.. {
+            let mut second = Db::unopened(&config).expect("handle");
+            fail_nth(Kind::Alloc, n);
+            let result = second.attach(&path);
+            if !heal() {
+                assert_eq!(result, Ok(()));
+                break;
+            }
+            failures += usize::from(result.is_err());
+            let third = Db::open(&path, &config).expect("third");
+            assert_eq!(
+                third.get(b"key").expect("get").as_deref(),
+                Some(&b"value"[..])
+            );
+        }
+        assert!(failures > 3, "{failures}");
+        drop(first);
+        assert_eq!(faults(|f| f.live), 0);
+    });
+}

@@ -1,0 +1,740 @@
+//! A thin owning layer over lsm1's C API, for tests only: handles that close themselves,
+//! return codes as `Result`, keys and values as bytes, an environment that fails on demand.
+//!
+//! All `unsafe` of this test program is here.
+
+use std::cell::RefCell;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::ptr::{self, NonNull};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::ffi;
+
+/// A return code of lsm1 other than `LSM_OK`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Code(pub c_int);
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 & 0xff {
+            1 => "ERROR",
+            5 => "BUSY",
+            7 => "NOMEM",
+            8 => "READONLY",
+            10 => "IOERR",
+            11 => "CORRUPT",
+            13 => "FULL",
+            14 => "CANTOPEN",
+            15 => "PROTOCOL",
+            21 => "MISUSE",
+            50 => "MISMATCH",
+            _ => "?",
+        };
+        write!(f, "{name} ({})", self.0)
+    }
+}
+
+pub type Rc<T = ()> = Result<T, Code>;
+
+pub const BUSY: Code = Code(5);
+pub const NOMEM: Code = Code(7);
+pub const CORRUPT: Code = Code(11);
+pub const MISUSE: Code = Code(21);
+
+fn check(rc: c_int) -> Rc {
+    if rc == 0 { Ok(()) } else { Err(Code(rc)) }
+}
+
+/// What a connection is opened with; lsm1's defaults unless changed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub page_size: c_int,
+    pub block_kib: c_int,
+    pub autoflush_kib: c_int,
+    pub autocheckpoint_kib: c_int,
+    pub automerge: c_int,
+    pub autowork: bool,
+    pub mmap: bool,
+    pub safety: c_int,
+    pub use_log: bool,
+    pub multi_process: bool,
+    pub max_freelist: c_int,
+    pub read_only: bool,
+    pub compression: bool,
+    /// Go through the environment that obeys [`Faults`].
+    pub faults: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            page_size: 4096,
+            block_kib: 1024,
+            autoflush_kib: 1024,
+            autocheckpoint_kib: 2048,
+            automerge: 4,
+            autowork: true,
+            mmap: false,
+            safety: 1,
+            use_log: true,
+            multi_process: false,
+            max_freelist: 24,
+            read_only: false,
+            compression: false,
+            faults: false,
+        }
+    }
+}
+
+/// A connection. Dropping it rolls back and closes.
+pub struct Db {
+    raw: NonNull<ffi::lsm_db>,
+    pub path: PathBuf,
+}
+
+// SAFETY: a connection may move between threads as long as one at a time uses it, and `Db`
+// is not `Sync`.
+unsafe impl Send for Db {}
+
+impl Db {
+    pub fn open(path: &Path, config: &Config) -> Rc<Db> {
+        let mut db = Db::unopened(config)?;
+        db.attach(path)?;
+        Ok(db)
+    }
+
+    /// A configured handle that is not yet open.
+    pub fn unopened(config: &Config) -> Rc<Db> {
+        let env = if config.faults {
+            fault_env()
+        } else {
+            ptr::null_mut()
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: `env` is null or lives for the whole process; `raw` is a live local.
+        check(unsafe { ffi::lsm_new(env, &mut raw) })?;
+        let db = Db {
+            raw: NonNull::new(raw).expect("lsm_new gave no handle"),
+            path: PathBuf::new(),
+        };
+        db.configure(config)?;
+        Ok(db)
+    }
+
+    /// Opens the handle. If that fails the handle stays as lsm1 left it.
+    pub fn attach(&mut self, path: &Path) -> Rc {
+        path.clone_into(&mut self.path);
+        let name = CString::new(path.to_str().expect("UTF-8 path")).expect("no NUL");
+        // SAFETY: the handle is live and `name` a C string that outlives the call.
+        check(unsafe { ffi::lsm_open(self.raw.as_ptr(), name.as_ptr()) })
+    }
+
+    fn configure(&self, c: &Config) -> Rc {
+        // A larger block first, so that the page size fits it at every moment.
+        self.set(ffi::LSM_CONFIG_BLOCK_SIZE, c.block_kib.max(1024))?;
+        self.set(ffi::LSM_CONFIG_PAGE_SIZE, c.page_size)?;
+        self.set(ffi::LSM_CONFIG_BLOCK_SIZE, c.block_kib)?;
+        self.set(ffi::LSM_CONFIG_AUTOFLUSH, c.autoflush_kib)?;
+        self.set(ffi::LSM_CONFIG_AUTOCHECKPOINT, c.autocheckpoint_kib)?;
+        self.set(ffi::LSM_CONFIG_AUTOMERGE, c.automerge)?;
+        self.set(ffi::LSM_CONFIG_AUTOWORK, c_int::from(c.autowork))?;
+        self.set(ffi::LSM_CONFIG_MMAP, c_int::from(c.mmap))?;
+        self.set(ffi::LSM_CONFIG_SAFETY, c.safety)?;
+        self.set(ffi::LSM_CONFIG_USE_LOG, c_int::from(c.use_log))?;
+        self.set(
+            ffi::LSM_CONFIG_MULTIPLE_PROCESSES,
+            c_int::from(c.multi_process),
+        )?;
+        self.set(ffi::LSM_CONFIG_MAX_FREELIST, c.max_freelist)?;
+        self.set(ffi::LSM_CONFIG_READONLY, c_int::from(c.read_only))?;
+        if c.compression {
+            let mut hook = ffi::lsm_compress {
+                pCtx: ptr::null_mut(),
+                iId: 4242,
+                xBound: Some(zero_runs::bound),
+                xCompress: Some(zero_runs::compress),
+                xUncompress: Some(zero_runs::uncompress),
+                xFree: None,
+            };
+            // SAFETY: lsm1 copies the struct; its functions live for ever and use no context.
+            check(unsafe {
+                ffi::lsm_config(
+                    self.raw.as_ptr(),
+                    ffi::LSM_CONFIG_SET_COMPRESSION,
+                    &raw mut hook,
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sets an integer parameter and returns what lsm1 made of it.
+    pub fn set(&self, parameter: c_int, value: c_int) -> Rc<c_int> {
+        let mut value = value;
+        // SAFETY: all parameters passed here take a pointer to int, which is a live local.
+        check(unsafe { ffi::lsm_config(self.raw.as_ptr(), parameter, &raw mut value) })?;
+        Ok(value)
+    }
+
+    pub fn insert(&self, key: &[u8], value: &[u8]) -> Rc {
+        self.insert_lengths(key, key.len() as c_int, value, value.len() as c_int)
+    }
+
+    /// An insert with lengths of its own, which must not exceed the real ones.
+    pub fn insert_lengths(&self, key: &[u8], n_key: c_int, value: &[u8], n_value: c_int) -> Rc {
+        assert!(i64::from(n_key) <= key.len() as i64 && i64::from(n_value) <= value.len() as i64);
+        // SAFETY: the handle is live and both buffers are at least as long as they claim.
+        check(unsafe {
+            ffi::lsm_insert(
+                self.raw.as_ptr(),
+                key.as_ptr().cast(),
+                n_key,
+                value.as_ptr().cast(),
+                n_value,
+            )
+        })
+    }
+
+    pub fn delete(&self, key: &[u8]) -> Rc {
+        self.delete_length(key, key.len() as c_int)
+    }
+
+    /// A delete with a length of its own, which must not exceed the real one.
+    pub fn delete_length(&self, key: &[u8], n_key: c_int) -> Rc {
+        assert!(i64::from(n_key) <= key.len() as i64);
+        // SAFETY: the handle is live and the buffer at least as long as it claims.
+        check(unsafe { ffi::lsm_delete(self.raw.as_ptr(), key.as_ptr().cast(), n_key) })
+    }
+
+    pub fn delete_range(&self, begin: &[u8], end: &[u8]) -> Rc {
+        // SAFETY: the handle is live and the lengths are those of the buffers.
+        check(unsafe {
+            ffi::lsm_delete_range(
+                self.raw.as_ptr(),
+                begin.as_ptr().cast(),
+                begin.len() as c_int,
+                end.as_ptr().cast(),
+                end.len() as c_int,
+            )
+        })
+    }
+
+    pub fn begin(&self, level: c_int) -> Rc {
+        // SAFETY: the handle is live.
+        check(unsafe { ffi::lsm_begin(self.raw.as_ptr(), level) })
+    }
+
+    pub fn commit(&self, level: c_int) -> Rc {
+        // SAFETY: the handle is live.
+        check(unsafe { ffi::lsm_commit(self.raw.as_ptr(), level) })
+    }
+
+    pub fn rollback(&self, level: c_int) -> Rc {
+        // SAFETY: the handle is live.
+        check(unsafe { ffi::lsm_rollback(self.raw.as_ptr(), level) })
+    }
+
+    pub fn flush(&self) -> Rc {
+        // SAFETY: the handle is live.
+        check(unsafe { ffi::lsm_flush(self.raw.as_ptr()) })
+    }
+
+    /// Merges down to `n_merge` segments, writing up to `kib` (-1: no limit).
+    pub fn work(&self, n_merge: c_int, kib: c_int) -> Rc<c_int> {
+        let mut written = 0;
+        // SAFETY: the handle and the out-parameter are live.
+        check(unsafe { ffi::lsm_work(self.raw.as_ptr(), n_merge, kib, &mut written) })?;
+        Ok(written)
+    }
+
+    pub fn checkpoint(&self) -> Rc {
+        // SAFETY: the handle is live and a null out-parameter is allowed.
+        check(unsafe { ffi::lsm_checkpoint(self.raw.as_ptr(), ptr::null_mut()) })
+    }
+
+    /// The levels of the tree as lsm1 prints them.
+    pub fn structure(&self) -> Rc<String> {
+        let mut text: *mut c_char = ptr::null_mut();
+        // SAFETY: this parameter takes a pointer to a string, which is a live local.
+        check(unsafe {
+            ffi::lsm_info(self.raw.as_ptr(), ffi::LSM_INFO_DB_STRUCTURE, &raw mut text)
+        })?;
+        if text.is_null() {
+            return Ok(String::new());
+        }
+        // SAFETY: on success lsm1 hands over a C string that is ours to free, in the
+        // environment of the handle.
+        unsafe {
+            let copy = std::ffi::CStr::from_ptr(text)
+                .to_string_lossy()
+                .into_owned();
+            ffi::lsm_free(ffi::lsm_get_env(self.raw.as_ptr()), text.cast());
+            Ok(copy)
+        }
+    }
+
+    pub fn cursor(&self) -> Rc<Cursor<'_>> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: the handle and the out-parameter are live.
+        check(unsafe { ffi::lsm_csr_open(self.raw.as_ptr(), &mut raw) })?;
+        Ok(Cursor {
+            raw: NonNull::new(raw).expect("lsm_csr_open gave no cursor"),
+            _db: self,
+        })
+    }
+
+    pub fn get(&self, key: &[u8]) -> Rc<Option<Vec<u8>>> {
+        let mut cursor = self.cursor()?;
+        cursor.seek(key, Seek::Eq)?;
+        if cursor.valid() {
+            cursor.value().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// All records by a forward scan.
+    pub fn scan(&self) -> Rc<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut cursor = self.cursor()?;
+        let mut all = Vec::new();
+        cursor.first()?;
+        while cursor.valid() {
+            all.push((cursor.key()?, cursor.value()?));
+            cursor.next()?;
+        }
+        Ok(all)
+    }
+
+    /// Closes and tells how it went. The handle is gone in any case but MISUSE.
+    pub fn close(self) -> Rc {
+        let raw = self.raw;
+        std::mem::forget(self);
+        // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
+        check(unsafe { ffi::lsm_close(raw.as_ptr()) })
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
+        unsafe {
+            ffi::lsm_rollback(self.raw.as_ptr(), 0);
+            ffi::lsm_close(self.raw.as_ptr());
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seek {
+    Le = ffi::LSM_SEEK_LE as isize,
+    Eq = ffi::LSM_SEEK_EQ as isize,
+    Ge = ffi::LSM_SEEK_GE as isize,
+}
+
+/// A cursor, closed when dropped.
+pub struct Cursor<'db> {
+    raw: NonNull<ffi::lsm_cursor>,
+    _db: &'db Db,
+}
+
+impl Cursor<'_> {
+    pub fn seek(&mut self, key: &[u8], how: Seek) -> Rc {
+        self.seek_length(key, key.len() as c_int, how)
+    }
+
+    /// A seek with a length of its own, which must not exceed the real one.
+    pub fn seek_length(&mut self, key: &[u8], n_key: c_int, how: Seek) -> Rc {
+        assert!(i64::from(n_key) <= key.len() as i64);
+        // SAFETY: the cursor is live and the buffer at least as long as it claims.
+        check(unsafe {
+            ffi::lsm_csr_seek(self.raw.as_ptr(), key.as_ptr().cast(), n_key, how as c_int)
+        })
+    }
+
+    pub fn first(&mut self) -> Rc {
+        // SAFETY: the cursor is live.
+        check(unsafe { ffi::lsm_csr_first(self.raw.as_ptr()) })
+    }
+
+    pub fn last(&mut self) -> Rc {
+        // SAFETY: the cursor is live.
+        check(unsafe { ffi::lsm_csr_last(self.raw.as_ptr()) })
+    }
+
+    #[expect(clippy::should_implement_trait, reason = "lsm1's name for it")]
+    pub fn next(&mut self) -> Rc {
+        // SAFETY: the cursor is live.
+        check(unsafe { ffi::lsm_csr_next(self.raw.as_ptr()) })
+    }
+
+    pub fn prev(&mut self) -> Rc {
+        // SAFETY: the cursor is live.
+        check(unsafe { ffi::lsm_csr_prev(self.raw.as_ptr()) })
+    }
+
+    pub fn valid(&self) -> bool {
+        // SAFETY: the cursor is live.
+        unsafe { ffi::lsm_csr_valid(self.raw.as_ptr()) != 0 }
+    }
+
+    pub fn key(&self) -> Rc<Vec<u8>> {
+        let (mut data, mut len) = (ptr::null(), 0);
+        // SAFETY: the cursor and both out-parameters are live.
+        check(unsafe { ffi::lsm_csr_key(self.raw.as_ptr(), &mut data, &mut len) })?;
+        Ok(copy(data, len))
+    }
+
+    pub fn value(&self) -> Rc<Vec<u8>> {
+        let (mut data, mut len) = (ptr::null(), 0);
+        // SAFETY: the cursor and both out-parameters are live.
+        check(unsafe { ffi::lsm_csr_value(self.raw.as_ptr(), &mut data, &mut len) })?;
+        Ok(copy(data, len))
+    }
+}
+
+impl Drop for Cursor<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the cursor is live and nobody uses it after this.
+        unsafe {
+            ffi::lsm_csr_close(self.raw.as_ptr());
+        }
+    }
+}
+
+fn copy(data: *const c_void, len: c_int) -> Vec<u8> {
+    let len = usize::try_from(len).expect("negative length");
+    if len == 0 {
+        return Vec::new();
+    }
+    assert!(!data.is_null(), "NULL for {len} bytes");
+    // SAFETY: lsm1 has just set both on success, and nothing has touched the cursor since.
+    unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) }.to_vec()
+}
+
+/// Maps shared memory for a file, unmaps it, maps it again and writes to it, through the
+/// default environment.
+pub fn remap_shared_memory(path: &Path) -> Rc {
+    const CHUNK: c_int = 32 * 1024;
+    let name = CString::new(path.to_str().expect("UTF-8 path")).expect("no NUL");
+    // SAFETY: the default environment lives for ever and the functions are called in the
+    // order that lsm1 uses: open, map, unmap, close. What is mapped is CHUNK bytes long.
+    unsafe {
+        let base = &mut *ffi::lsm_default_env();
+        let (open, close) = (base.xOpen.expect("xOpen"), base.xClose.expect("xClose"));
+        let (map, unmap) = (
+            base.xShmMap.expect("xShmMap"),
+            base.xShmUnmap.expect("xShmUnmap"),
+        );
+        let mut file = ptr::null_mut();
+        check(open(base, name.as_ptr(), 0, &mut file))?;
+        let mut chunk = ptr::null_mut();
+        let mut result = check(map(file, 0, CHUNK, &mut chunk));
+        if result.is_ok() {
+            result = check(unmap(file, 1)).and_then(|()| check(map(file, 0, CHUNK, &mut chunk)));
+        }
+        if result.is_ok() {
+            ptr::write_bytes(chunk.cast::<u8>(), 1, CHUNK as usize);
+            result = check(unmap(file, 1));
+        }
+        check(close(file))?;
+        result
+    }
+}
+
+/// Asks the default environment for memory and tells whether it gave any.
+pub fn can_allocate(size: usize) -> bool {
+    // SAFETY: the default environment lives for ever; what it gives goes back at once.
+    unsafe {
+        let env = ffi::lsm_default_env();
+        let block = ffi::lsm_malloc(env, size);
+        ffi::lsm_free(env, block);
+        !block.is_null()
+    }
+}
+
+/// Runs `body` on a thread of its own and fails if it does not end in time: an endless loop
+/// in C can't be stopped otherwise.
+pub fn within<T: Send + 'static>(limit: Duration, body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = channel();
+    let thread = std::thread::spawn(move || {
+        let result = body();
+        let _ = sender.send(());
+        result
+    });
+    match receiver.recv_timeout(limit) {
+        Err(RecvTimeoutError::Timeout) => panic!("still running after {limit:?}"),
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+    }
+}
+
+/// What a crash would leave: the database file and the log as they are now, in a directory
+/// of their own.
+pub fn after_a_crash(path: &Path) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let copy = dir.path().join("copy");
+    std::fs::copy(path, &copy).expect("copy of the database");
+    let log = |p: &Path| PathBuf::from(format!("{}-log", p.display()));
+    if log(path).exists() {
+        std::fs::copy(log(path), log(&copy)).expect("copy of the log");
+    }
+    (dir, copy)
+}
+
+/// A toy codec in the shape that lsm1 wants: runs of zero bytes are counted, all else is
+/// stored. Pages are half empty most of the time, so sizes vary.
+mod zero_runs {
+    use super::{c_char, c_int, c_void};
+
+    pub unsafe extern "C" fn bound(_: *mut c_void, n: c_int) -> c_int {
+        n * 2 + 16
+    }
+
+    pub unsafe extern "C" fn compress(
+        _: *mut c_void,
+        out: *mut c_char,
+        n_out: *mut c_int,
+        input: *const c_char,
+        n_in: c_int,
+    ) -> c_int {
+        // SAFETY: lsm1 passes buffers of the lengths beside them, and they don't overlap.
+        let (input, out, n_out) = unsafe {
+            (
+                std::slice::from_raw_parts(input.cast::<u8>(), n_in as usize),
+                std::slice::from_raw_parts_mut(out.cast::<u8>(), *n_out as usize),
+                &mut *n_out,
+            )
+        };
+        let (mut i, mut o) = (0, 0);
+        while i < input.len() {
+            let zeros = input[i..].iter().take(255).take_while(|b| **b == 0).count();
+            out[o] = input[i];
+            o += 1;
+            if zeros > 0 {
+                out[o] = zeros as u8;
+                o += 1;
+            }
+            i += zeros.max(1);
+        }
+        *n_out = o as c_int;
+        0
+    }
+
+    pub unsafe extern "C" fn uncompress(
+        _: *mut c_void,
+        out: *mut c_char,
+        n_out: *mut c_int,
+        input: *const c_char,
+        n_in: c_int,
+    ) -> c_int {
+        // SAFETY: lsm1 passes buffers of the lengths beside them, and they don't overlap.
+        let (input, out, n_out) = unsafe {
+            (
+                std::slice::from_raw_parts(input.cast::<u8>(), n_in as usize),
+                std::slice::from_raw_parts_mut(out.cast::<u8>(), *n_out as usize),
+                &mut *n_out,
+            )
+        };
+        let (mut i, mut o) = (0, 0);
+        while i < input.len() {
+            let zeros = if input[i] == 0 {
+                usize::from(*input.get(i + 1).unwrap_or(&0))
+            } else {
+                1
+            };
+            if (input[i] == 0 && zeros == 0) || o + zeros > out.len() {
+                return super::CORRUPT.0;
+            }
+            out[o..o + zeros].fill(input[i]);
+            o += zeros;
+            i += if input[i] == 0 { 2 } else { 1 };
+        }
+        *n_out = o as c_int;
+        0
+    }
+}
+
+/// What the fault environment is to do, and what it has counted, on this thread.
+#[derive(Default, Clone, Debug)]
+pub struct Faults {
+    /// Fail the n-th call from now (1: the next).
+    pub fail: Option<(Kind, u64)>,
+    /// Go on failing after that.
+    pub for_ever: bool,
+    /// Fail only while this many calls have not failed yet; for reports.
+    pub hit: bool,
+    pub calls: [u64; 6],
+    /// Allocations not yet freed.
+    pub live: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Write,
+    Read,
+    Sync,
+    Alloc,
+    Map,
+    Truncate,
+}
+
+thread_local! {
+    static FAULTS: RefCell<Faults> = RefCell::new(Faults::default());
+}
+
+pub fn faults<T>(change: impl FnOnce(&mut Faults) -> T) -> T {
+    FAULTS.with(|f| change(&mut f.borrow_mut()))
+}
+
+/// Fails the n-th call of this kind from now.
+pub fn fail_nth(kind: Kind, n: u64) {
+    faults(|f| {
+        f.fail = Some((kind, n));
+        f.for_ever = false;
+        f.hit = false;
+    });
+}
+
+/// Fails every call of this kind from now.
+pub fn fail_all(kind: Kind) {
+    faults(|f| {
+        f.fail = Some((kind, 1));
+        f.for_ever = true;
+        f.hit = false;
+    });
+}
+
+/// Stops failing; true if a call has failed since the last request.
+pub fn heal() -> bool {
+    faults(|f| {
+        f.fail = None;
+        std::mem::take(&mut f.hit)
+    })
+}
+
+fn strikes(kind: Kind) -> bool {
+    faults(|f| {
+        f.calls[kind as usize] += 1;
+        match f.fail {
+            Some((k, n)) if k == kind => {
+                if n > 1 {
+                    f.fail = Some((k, n - 1));
+                    return false;
+                }
+                if !f.for_ever {
+                    f.fail = None;
+                }
+                f.hit = true;
+                true
+            }
+            _ => false,
+        }
+    })
+}
+
+/// lsm1's own environment with calls that ask [`Faults`] first.
+fn fault_env() -> *mut ffi::lsm_env {
+    const IOERR: c_int = 10;
+
+    fn base() -> &'static ffi::lsm_env {
+        // SAFETY: the default environment is a static that nobody changes.
+        unsafe { &*ffi::lsm_default_env() }
+    }
+    unsafe extern "C" fn write(
+        f: *mut ffi::lsm_file,
+        off: ffi::lsm_i64,
+        data: *mut c_void,
+        n: c_int,
+    ) -> c_int {
+        if strikes(Kind::Write) {
+            return IOERR;
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xWrite.expect("xWrite")(f, off, data, n) }
+    }
+    unsafe extern "C" fn read(
+        f: *mut ffi::lsm_file,
+        off: ffi::lsm_i64,
+        data: *mut c_void,
+        n: c_int,
+    ) -> c_int {
+        if strikes(Kind::Read) {
+            return IOERR;
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xRead.expect("xRead")(f, off, data, n) }
+    }
+    unsafe extern "C" fn sync(f: *mut ffi::lsm_file) -> c_int {
+        if strikes(Kind::Sync) {
+            return IOERR;
+        }
+        0 // The tests look at the files of a process that goes on; no need to wait for disks.
+    }
+    unsafe extern "C" fn truncate(f: *mut ffi::lsm_file, n: ffi::lsm_i64) -> c_int {
+        if strikes(Kind::Truncate) {
+            return IOERR;
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xTruncate.expect("xTruncate")(f, n) }
+    }
+    unsafe extern "C" fn shm_map(
+        f: *mut ffi::lsm_file,
+        chunk: c_int,
+        size: c_int,
+        out: *mut *mut c_void,
+    ) -> c_int {
+        if strikes(Kind::Map) {
+            return IOERR;
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xShmMap.expect("xShmMap")(f, chunk, size, out) }
+    }
+    unsafe extern "C" fn malloc(env: *mut ffi::lsm_env, n: usize) -> *mut c_void {
+        if strikes(Kind::Alloc) {
+            return ptr::null_mut();
+        }
+        faults(|f| f.live += 1);
+        // SAFETY: passed on as it came.
+        unsafe { base().xMalloc.expect("xMalloc")(env, n as _) }
+    }
+    unsafe extern "C" fn realloc(env: *mut ffi::lsm_env, p: *mut c_void, n: usize) -> *mut c_void {
+        if n > 0 && strikes(Kind::Alloc) {
+            return ptr::null_mut();
+        }
+        faults(|f| f.live += i64::from(p.is_null()) - i64::from(n == 0));
+        // SAFETY: passed on as it came.
+        unsafe { base().xRealloc.expect("xRealloc")(env, p, n as _) }
+    }
+    unsafe extern "C" fn free(env: *mut ffi::lsm_env, p: *mut c_void) {
+        faults(|f| f.live -= i64::from(!p.is_null()));
+        if !p.is_null() {
+            // Overwrite what is freed, so that using it afterwards does not go unnoticed.
+            // SAFETY: the block is live, and its size may count a header of 8 bytes before it.
+            unsafe {
+                let size = base().xSize.expect("xSize")(env, p) as usize;
+                ptr::write_bytes(p.cast::<u8>(), 0xa5, size.saturating_sub(8));
+            }
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xFree.expect("xFree")(env, p) }
+    }
+
+    static ENV: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *ENV.get_or_init(|| {
+        let mut env = *base();
+        env.xWrite = Some(write);
+        env.xRead = Some(read);
+        env.xSync = Some(sync);
+        env.xTruncate = Some(truncate);
+        env.xShmMap = Some(shm_map);
+        env.xMalloc = Some(malloc);
+        env.xRealloc = Some(realloc);
+        env.xFree = Some(free);
+        Box::into_raw(Box::new(env)) as usize
+    }) as *mut ffi::lsm_env
+}

@@ -1,0 +1,76 @@
+//! Merges: automatic, partial, abandoned and taken up again.
+//!
+//! The histories were found at random and then shrunk.
+
+use crate::harness::Config;
+use crate::history::{Ground, check};
+
+fn quick() -> Config {
+    Config { safety: 0, ..Config::default() }
+}
+
+// A merge that began with fewer segments than AUTOMERGE was never chosen again, while the
+// database counted as full: an endless loop, with a lock held.
+#[test]
+fn a_merge_begun_with_few_segments_can_always_be_finished() {
+    let config = Config { page_size: 512, block_kib: 64, autoflush_kib: 2, automerge: 3, max_freelist: 24, autocheckpoint_kib: 64, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 148 };
+    check(
+        &ground,
+        "i115.948 i158.943 w3.3 e75 w4.10 i183.685 i173.725 i135.638 f w3.2 i119.235 l186.2 m5 \
+         i1.145 d156 i126.599 i53.42 i135.480 i13.584 k i167.456 f g187.6 i104.334 g165.0 d60 \
+         i91.833 i34.141 i115.418 i182.926 i103.184 l197.4 d157 i51.685 i10.78 i42.115 i189.691 \
+         w4.10 f e79 i103.973 z",
+    );
+}
+
+// Automatic work wrote the rows to the file, dropped them from memory, and left the
+// transaction with the old picture of the file.
+#[test]
+fn rows_flushed_during_a_transaction_stay_visible_in_it() {
+    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 2, automerge: 8, max_freelist: 24, autocheckpoint_kib: 2048, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 100 };
+    check(
+        &ground,
+        "i57.1324 m3 i50.2447 i10.2693 i25.2366 i53.2776 i13.2633 i35.1579 i45.1841 i17.2309 w1 \
+         i16.2777 w1.5 i13.2723 i26.1099 i50.1392 i39.2505 i38.421 i37.1916 b i43.2847 i18.1254 \
+         s",
+    );
+}
+
+// After blocks had been moved towards the start of the file, a partial merge went by their
+// old numbers and freed blocks that were in use.
+#[test]
+fn a_partial_merge_after_compaction_frees_no_live_block() {
+    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 16, automerge: 8, max_freelist: 2, autocheckpoint_kib: 64, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 0 };
+    check(
+        &ground,
+        "i36.20 o i10.908 i59.539 i35.903 i14.250 i11.635 i29.39 i0.882 i15.404 i2.416 i0.833 \
+         i30.651 i18.938 i13.123 i58.657 i42.642 i37.813 i13.469 i42.982 i33.893 i20.738 i2.897 \
+         i10.749 i17.424 d25 i18.26 w2.6 d24 f w1 f w1.12",
+    );
+}
+
+// A run of one page was searched through pointers that led to the run which it had replaced.
+#[test]
+fn a_run_of_one_page_is_not_searched_through_old_pointers() {
+    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 0, automerge: 4, max_freelist: 24, autocheckpoint_kib: 8, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 1044 };
+    check(
+        &ground,
+        "i83.190 d0 i149.15 i160.106 i39.165 i32.72 i18.51 i105.180 r2-42 w2.8 l91.6",
+    );
+}
+
+// The same in the walk through the free list when a database is closed: it went to a page
+// with a negative number.
+#[test]
+fn closing_after_merges_that_leave_one_page_does_not_crash() {
+    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 16, automerge: 4, max_freelist: 24, autocheckpoint_kib: 32, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 100 };
+    check(
+        &ground,
+        "i42.198 o d51 o w1.4 i25.192 o r43-55 f i37.196 f i40.142 w1.4 w3.8 o w2.10",
+    );
+}

@@ -1,0 +1,73 @@
+//! Range deletes, in memory and in levels of every shape.
+//!
+//! The histories were found at random and then shrunk.
+
+use crate::harness::Config;
+use crate::history::{Ground, check};
+
+fn quick() -> Config {
+    Config { safety: 0, ..Config::default() }
+}
+
+// The value at a bound was taken to lie right behind its key, where it no longer was.
+#[test]
+fn the_values_at_the_bounds_survive() {
+    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 16, automerge: 8, max_freelist: 4, autocheckpoint_kib: 32, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 0 };
+    check(
+        &ground,
+        "i19.1822 i4.2220 i1.1484 i6.2062 i12.2564 i3.2319 i2.2455 i2.2821 i7.2070 i16.2234 \
+         r6-8 i11.642 i14.2023 i14.1034 i2.651 i14.2994 r15-16",
+    );
+}
+
+// Bounds are exclusive, but a seek for the lower one went on behind the range.
+#[test]
+fn ge_finds_keys_next_to_a_range_delete() {
+    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 2, automerge: 8, max_freelist: 24, autocheckpoint_kib: 64, ..quick() };
+    let ground = Ground { config, long_key: 1124 };
+    check(
+        &ground,
+        "i15.5 i10.1 r10-27 i30.8 g10.2",
+    );
+}
+
+// The pointer to the next level was looked for behind the split key of a half-merged level,
+// in a segment that ended before it.
+#[test]
+fn ge_finds_keys_beyond_a_range_over_the_split_key() {
+    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 1, automerge: 3, max_freelist: 4, autocheckpoint_kib: 64, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 100 };
+    check(
+        &ground,
+        "m4 i798.729 i125.458 i39.553 i290.807 i34.129 i823.456 r161-217 i765.157 i666.452 w3 \
+         i214.327 i656.146 o i129.797 r460-617 i319.615 i804.436 i529.700 i644.359 i336.759 \
+         i311.313 i407.914 r78-109 w3.1 g108.1",
+    );
+}
+
+// The same, where it ended in a NULL pointer.
+#[test]
+fn a_seek_over_the_last_split_key_does_not_crash() {
+    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 1, automerge: 4, max_freelist: 2, autocheckpoint_kib: 64, mmap: true, ..quick() };
+    let ground = Ground { config, long_key: 1124 };
+    check(
+        &ground,
+        "i5.2080 i5.2724 i11.1322 i1.2637 i16.1919 i6.1984 i12.2998 i10.1770 i11.2266 i15.2481 \
+         r10-17 i18.1848 i6.194 r14-21 i1.568 i0.66 i4.1553 i0.128 i12.2010 i14.1923 w2.10 \
+         i7.130 i19.960 i16.2245 i17.2536 i4.1491 i6.1820 r13-18 o i4.1999 i14.1780 g14.6",
+    );
+}
+
+// A seek that ran off the left-hand side of a half-merged level went on at the wrong place
+// on the other side.
+#[test]
+fn ge_finds_keys_behind_the_split_key() {
+    let config = Config { page_size: 256, block_kib: 64, autoflush_kib: 2, automerge: 4, max_freelist: 24, autocheckpoint_kib: 2048, ..quick() };
+    let ground = Ground { config, long_key: 100 };
+    check(
+        &ground,
+        "i33.365 f i14.649 i4.994 i0.553 w1.11 f i58.752 r0-9 i14.919 i19.764 i55.759 i21.408 o \
+         i42.534 i54.365 r51-68 i46.165 d46 m5 r0-12 i23.485 g3.6",
+    );
+}
