@@ -398,6 +398,11 @@ impl Connection {
     }
 
     fn written(&mut self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+        if rc != ffi::LSM_OK && self.in_transaction() {
+            // Also if `check` doesn't return because a codec's panic goes on.
+            let error = LsmError::from_raw(operation, rc).with_path(&self.path);
+            self.transaction = Transaction::Failed(error);
+        }
         let result = self.check(operation, rc);
         if let (Err(error), true) = (&result, self.in_transaction()) {
             self.transaction = Transaction::Failed(error.clone());
