@@ -92,8 +92,8 @@ pub trait PageCodec: Send + Sync + 'static {
     /// The most bytes that [`compress`](Self::compress) can need for `plain_len` bytes.
     fn bound(&self, plain_len: usize) -> usize;
 
-    /// Compresses `plain` into `out`, which is `bound(plain.len())` bytes long and holds
-    /// zeros; returns how many bytes it used.
+    /// Compresses `plain` into `out`, which is at least `bound(plain.len())` bytes long and
+    /// holds zeros; returns how many bytes it used.
     ///
     /// # Errors
     /// Any [`CodecError`] fails the write that needed the page.

@@ -152,8 +152,8 @@ impl LsmDbBuilder {
         self
     }
 
-    /// Checkpoint after so many KiB written to the file. Default: 4096; 0: only on request
-    /// and at close.
+    /// Checkpoint after so many KiB written to the file, at least 64. Default: 4096; 0: only
+    /// on request and at close.
     ///
     /// Space that merges free is reused only after a checkpoint, so a large value makes the
     /// file larger; a small one costs syncs.

@@ -53,12 +53,16 @@ impl Settings {
         within("autoflush_kib", self.autoflush_kib, 0, 1024 * 1024)?;
         power_of_two("page_size_bytes", self.page_size_bytes, 256, 65_536)?;
         power_of_two("block_size_kib", self.block_size_kib, 64, 65_536)?;
-        within(
-            "autocheckpoint_kib",
-            self.autocheckpoint_kib,
-            0,
-            i32::MAX as u32,
-        )?;
+        // With less than a page (65,536 bytes at most) between two checkpoints, lsm1 has no
+        // room to work and loops for ever.
+        if self.autocheckpoint_kib != 0 {
+            within(
+                "autocheckpoint_kib",
+                self.autocheckpoint_kib,
+                64,
+                i32::MAX as u32,
+            )?;
+        }
         within("automerge_segments", self.automerge_segments, 2, 32)?;
         within("max_free_list", self.max_free_list, 2, 24)?;
         if let Mmap::UpToKib(kib) = self.mmap {
