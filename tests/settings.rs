@@ -1,0 +1,281 @@
+//! Settings: out of range is refused before anything is touched, and in range works.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Model, Result, SplitMix64, assert_same, contents};
+use lsmlite_rs::compression::Compression;
+use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
+use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmErrorCode};
+
+#[test]
+fn a_setting_out_of_range_is_refused_before_a_file_is_created() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("never.lsm");
+    let new = LsmDb::builder;
+    let sizes = |page, kib| new().page_size_bytes(page).block_size_kib(kib);
+    let cases: Vec<(&str, LsmDbBuilder)> = vec![
+        ("autoflush_kib", new().autoflush_kib(1024 * 1024 + 1)),
+        ("autoflush_kib", new().autoflush_kib(u32::MAX)),
+        ("page_size_bytes", new().page_size_bytes(0)),
+        ("page_size_bytes", new().page_size_bytes(128)),
+        ("page_size_bytes", new().page_size_bytes(257)),
+        ("page_size_bytes", new().page_size_bytes(4095)),
+        ("page_size_bytes", new().page_size_bytes(131_072)),
+        ("page_size_bytes", new().page_size_bytes(u32::MAX)),
+        ("block_size_kib", new().block_size_kib(0)),
+        ("block_size_kib", new().block_size_kib(32)),
+        ("block_size_kib", new().block_size_kib(65)),
+        ("block_size_kib", new().block_size_kib(1000)),
+        ("block_size_kib", new().block_size_kib(131_072)),
+        ("block_size_kib", new().block_size_kib(1 << 31)),
+        ("autocheckpoint_kib", new().autocheckpoint_kib(1 << 31)),
+        // Less than a page of some file: the engine would checkpoint for ever.
+        ("autocheckpoint_kib", new().autocheckpoint_kib(1)),
+        ("autocheckpoint_kib", new().autocheckpoint_kib(63)),
+        ("automerge_segments", new().automerge_segments(0)),
+        ("automerge_segments", new().automerge_segments(1)),
+        ("automerge_segments", new().automerge_segments(33)),
+        ("max_free_list", new().max_free_list(0)),
+        ("max_free_list", new().max_free_list(1)),
+        ("max_free_list", new().max_free_list(25)),
+        ("mmap", new().mmap(Mmap::UpToKib(0))),
+        ("mmap", new().mmap(Mmap::UpToKib(1))),
+        ("mmap", new().mmap(Mmap::UpToKib(1 << 31))),
+        ("8 pages", sizes(65_536, 64)),
+        ("8 pages", sizes(65_536, 256)),
+        ("8 pages", sizes(32_768, 64)),
+        ("8 pages", sizes(32_768, 128)),
+        ("8 pages", sizes(16_384, 64)),
+    ];
+    for (name, builder) in cases {
+        let error = builder.open(&path).err().ok_or(name)?;
+        assert_eq!(error.code(), LsmErrorCode::LsmMisuse, "{error}");
+        assert!(error.to_string().contains(name), "{name}: {error}");
+        assert!(error.to_string().contains("never.lsm"), "{error}");
+        assert!(common::files_in(dir.path())?.is_empty(), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_ends_of_every_range_are_accepted() -> Result {
+    let dir = tempfile::tempdir()?;
+    let new = LsmDb::builder;
+    let cases: Vec<LsmDbBuilder> = vec![
+        new().autoflush_kib(0),
+        new().autoflush_kib(1),
+        new().autoflush_kib(1024 * 1024),
+        new().autocheckpoint_kib(0),
+        new().autocheckpoint_kib(64),
+        new()
+            .autocheckpoint_kib(64)
+            .page_size_bytes(65_536)
+            .block_size_kib(512),
+        new().autocheckpoint_kib(i32::MAX as u32),
+        new().automerge_segments(2),
+        new().automerge_segments(32),
+        new().max_free_list(2),
+        new().mmap(Mmap::UpToKib(2)),
+        new().mmap(Mmap::UpToKib(i32::MAX as u32)),
+        new().safety(Safety::Off),
+        new().safety(Safety::Full),
+        new().use_log(false),
+        new().multi_process(true),
+        new().autowork(false),
+        new().page_size_bytes(256),
+        new().page_size_bytes(8192).block_size_kib(64),
+        new().page_size_bytes(65_536).block_size_kib(512),
+        new().block_size_kib(65_536),
+    ];
+    for (i, builder) in cases.into_iter().enumerate() {
+        let path = dir.path().join(format!("{i}.lsm"));
+        let model = small_run(builder, &path, i as u64, 600)?;
+        assert!(model.len() > 50, "case {i}");
+    }
+    Ok(())
+}
+
+/// A little of everything, compared with a map, closed, reopened and compared again.
+fn small_run(builder: LsmDbBuilder, path: &Path, seed: u64, steps: u64) -> Result<Model> {
+    let mut random = SplitMix64::new(seed);
+    let mut model = Model::new();
+    let mut db = builder.clone().open(path)?;
+    let key = |random: &mut SplitMix64| {
+        let mut key = format!("{:03}", random.below(300)).into_bytes();
+        let padding = random.pick(&[0, 0, 0, 40, 300]);
+        key.resize(3 + padding, b'.');
+        key
+    };
+    for step in 0..steps {
+        match random.below(20) {
+            0..=13 => {
+                let (key, len) = (key(&mut random), random.pick(&[0, 10, 100, 700]));
+                let value = vec![step as u8; len];
+                db.insert(&key, &value)?;
+                model.insert(key, value);
+            }
+            14..=16 => {
+                let key = key(&mut random);
+                db.remove(&key)?;
+                model.remove(&key);
+            }
+            17 => {
+                let key = key(&mut random);
+                assert_eq!(db.get(&key)?.as_ref(), model.get(&key));
+            }
+            18 if step % 3 == 0 => db.flush()?,
+            19 if step % 4 == 0 => db.compact()?,
+            _ => {}
+        }
+    }
+    let name = path.display().to_string();
+    assert_same(&contents(&db)?, &model, &name);
+    db.close()?;
+    let mut db = builder.open(path)?;
+    assert_same(&contents(&db)?, &model, &name);
+    db.compact()?;
+    assert_same(&contents(&db)?, &model, &name);
+    db.close()?;
+    Ok(model)
+}
+
+#[test]
+fn every_page_and_block_size_works_with_every_codec_and_mapping() -> Result {
+    let dir = tempfile::tempdir()?;
+    let codecs = [
+        Compression::None,
+        #[cfg(feature = "lz4")]
+        Compression::LZ4,
+        #[cfg(feature = "zlib")]
+        Compression::ZLIB,
+        #[cfg(feature = "zstd")]
+        Compression::ZSTD,
+    ];
+    let mut runs = 0;
+    for page in (8..=16).map(|bits| 1_u32 << bits) {
+        for block in (6..=16).map(|bits| 1_u32 << bits) {
+            if block * 1024 < 8 * page {
+                continue;
+            }
+            // With plain pages, and with one codec by turns (which turns mapping off).
+            let codec = codecs[runs as usize % codecs.len()];
+            for (mmap, compression) in [
+                (Mmap::Off, Compression::None),
+                (Mmap::UpToKib(64), Compression::None),
+                (Mmap::All, Compression::None),
+                (Mmap::All, codec),
+            ] {
+                // Larger blocks only differ in how far the file reaches, which takes time.
+                if block > 2048 && mmap != Mmap::Off {
+                    continue;
+                }
+                let name = format!("{page}-{block}-{mmap:?}-{compression:?}");
+                let path = dir.path().join(name);
+                let builder = LsmDb::builder()
+                    .page_size_bytes(page)
+                    .block_size_kib(block)
+                    .mmap(mmap)
+                    .compression(compression)
+                    .safety(Safety::Off)
+                    .autoflush_kib(8)
+                    .autocheckpoint_kib(64);
+                small_run(builder, &path, runs, 150)?;
+                assert_eq!(sizes_in(&path)?, (page, block), "{}", path.display());
+                fs::remove_file(&path)?;
+            }
+            runs += 1;
+        }
+    }
+    // All but the six pairs with too small a block.
+    assert_eq!(runs, 9 * 11 - 6);
+    Ok(())
+}
+
+/// Page size in bytes and block size in KiB, as the file's newest checkpoint has them.
+fn sizes_in(path: &Path) -> Result<(u32, u32)> {
+    const META_PAGE: usize = 4096;
+    let file = fs::read(path)?;
+    let newest = [0, META_PAGE]
+        .into_iter()
+        .map(|start| {
+            let word = |i: usize| {
+                let at = start + 4 * i;
+                file.get(at..at + 4)
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .map_or(0, u32::from_be_bytes)
+            };
+            // The checkpoint's number, then block and page size among the header's words.
+            ((word(0), word(1)), (word(7), word(5) / 1024))
+        })
+        .max()
+        .ok_or("no checkpoint")?;
+    Ok(newest.1)
+}
+
+#[test]
+fn the_file_keeps_the_sizes_it_was_created_with() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("kept.lsm");
+    let small = LsmDb::builder().page_size_bytes(512).block_size_kib(64);
+    let mut db = small.open(&path)?;
+    db.insert(b"a", b"1")?;
+    db.close()?;
+    assert_eq!(sizes_in(&path)?, (512, 64));
+    let large = LsmDb::builder()
+        .page_size_bytes(65_536)
+        .block_size_kib(65_536);
+    let mut db = large.open(&path)?;
+    db.insert(b"b", b"2")?;
+    db.compact()?;
+    assert_eq!(contents(&db)?.len(), 2);
+    db.close()?;
+    assert_eq!(sizes_in(&path)?, (512, 64));
+    let mut db = LsmDb::open(&path)?;
+    db.insert(b"c", b"3")?;
+    assert_eq!(contents(&db)?.len(), 3);
+    db.close()?;
+    assert_eq!(sizes_in(&path)?, (512, 64));
+    Ok(())
+}
+
+/// `lsm_config` writes what is in force back through its argument; 0.2.2 hands it constants.
+#[test]
+fn defaults_stay_defaults_however_often_they_are_set() -> Result {
+    let dir = tempfile::tempdir()?;
+    for i in 0..20 {
+        let path = dir.path().join(format!("{i}.lsm"));
+        let other = dir.path().join(format!("{i}-other.lsm"));
+        let mut odd = LsmDb::builder()
+            .page_size_bytes(256 << (i % 9))
+            .block_size_kib(65_536)
+            .open(&other)?;
+        let mut db = LsmDb::open(&path)?;
+        odd.insert(b"k", b"v")?;
+        db.insert(b"k", b"v")?;
+        odd.close()?;
+        db.close()?;
+        assert_eq!(sizes_in(&path)?, (4096, 8192));
+        assert_eq!(sizes_in(&other)?, (256 << (i % 9), 65_536));
+    }
+    Ok(())
+}
+
+#[test]
+fn without_a_log_a_clean_close_keeps_everything() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("nolog.lsm");
+    for mode in [BackgroundMode::None, BackgroundMode::MergerAndCheckpointer] {
+        let builder = LsmDb::builder().use_log(false).background(mode);
+        let mut db = builder.clone().open(&path)?;
+        for i in 0..1000_u32 {
+            db.insert(i.to_be_bytes(), [1; 100])?;
+        }
+        assert!(fs::metadata(dir.path().join("nolog.lsm-log")).map_or(true, |log| log.len() == 0));
+        db.close()?;
+        assert_eq!(contents(&builder.open(&path)?)?.len(), 1000);
+    }
+    Ok(())
+}
