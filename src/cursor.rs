@@ -1,5 +1,7 @@
 //! [`LsmCursor`]: the cursor of the compatible face.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
 use crate::raw::Cursor;
 
 /// A cursor over a database, driven by the methods of the trait [`Cursor`](crate::Cursor).
@@ -21,6 +23,11 @@ use crate::raw::Cursor;
 pub struct LsmCursor<'a> {
     open: Option<Cursor<'a>>,
 }
+
+// As in 0.2.2. The panic of a codec goes on only when the engine's call has returned, so a
+// cursor is never left half moved.
+impl UnwindSafe for LsmCursor<'_> {}
+impl RefUnwindSafe for LsmCursor<'_> {}
 
 impl<'a> LsmCursor<'a> {
     pub(crate) fn new(cursor: Cursor<'a>) -> Self {

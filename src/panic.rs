@@ -22,10 +22,15 @@ pub(crate) fn guard<T>(fallback: T, f: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => value,
         Err(payload) => {
-            STASH.with(|stash| {
-                let first = stash.take().unwrap_or(payload);
-                stash.set(Some(first));
+            // The first panic is the one to report. Others are leaked, since dropping a
+            // payload may panic again; so is one that comes while the thread's storage is
+            // being torn down.
+            let mut payload = Some(payload);
+            let _ = STASH.try_with(|stash| {
+                let first = stash.take().or_else(|| payload.take());
+                stash.set(first);
             });
+            std::mem::forget(payload);
             fallback
         }
     }
@@ -33,14 +38,27 @@ pub(crate) fn guard<T>(fallback: T, f: impl FnOnce() -> T) -> T {
 
 /// Continues the panic that [`guard`] caught on this thread, if there was one.
 pub(crate) fn resume() {
-    if let Some(payload) = STASH.with(Cell::take) {
+    if let Some(payload) = take() {
         resume_unwind(payload);
     }
 }
 
+/// True if [`resume`] would panic.
+pub(crate) fn is_pending() -> bool {
+    let pending = take();
+    let is_pending = pending.is_some();
+    let _ = STASH.try_with(|stash| stash.set(pending));
+    is_pending
+}
+
 /// Forgets a caught panic: for `Drop`, where a second panic would abort.
 pub(crate) fn discard() {
-    STASH.with(Cell::take);
+    // Leaked, since dropping a payload may panic.
+    std::mem::forget(take());
+}
+
+fn take() -> Option<Payload> {
+    STASH.try_with(Cell::take).ok().flatten()
 }
 
 #[cfg(test)]
@@ -53,12 +71,14 @@ mod tests {
         assert_eq!(guard(8, || panic!("second")), 8);
         let payload = catch_unwind(resume).unwrap_err();
         assert_eq!(payload.downcast_ref::<&str>(), Some(&"first"));
+        assert!(!is_pending());
         resume();
     }
 
     #[test]
     fn a_discarded_panic_is_gone() {
         guard((), || panic!("dropped"));
+        assert!(is_pending());
         discard();
         resume();
     }

@@ -25,7 +25,7 @@ pub(crate) struct Session {
     background: Option<Background>,
     connection: Connection,
     metrics: Option<LsmMetrics>,
-    autocheckpoint: i32,
+    autocheckpoint_kib: i32,
 }
 
 impl Session {
@@ -41,18 +41,13 @@ impl Session {
                 .with_path(path)
                 .with_message("there is no such file, and it wasn't to be created"));
         }
-        let params = settings.params();
-        let connection = Connection::open(path, &params, &settings.codecs)?;
+        let connection = Connection::open(path, &settings.params(), &settings.codecs)?;
         let background = Background::start(path, settings, metrics)?;
-        let autocheckpoint = params
-            .iter()
-            .find(|(param, _)| *param == Param::AutocheckpointKib)
-            .map_or(0, |&(_, kib)| kib);
         Ok(Session {
             background,
             connection,
             metrics: metrics.cloned(),
-            autocheckpoint,
+            autocheckpoint_kib: settings.own_autocheckpoint_kib(),
         })
     }
 
@@ -123,16 +118,17 @@ impl Session {
     /// Merges everything into one segment and makes it durable.
     pub(crate) fn compact(&mut self) -> Result<(), LsmError> {
         self.flush()?;
-        let often = if self.autocheckpoint == 0 {
-            COMPACTION_CHECKPOINT_KIB
-        } else {
-            self.autocheckpoint.min(COMPACTION_CHECKPOINT_KIB)
+        let often = match self.autocheckpoint_kib {
+            0 => COMPACTION_CHECKPOINT_KIB,
+            usual => usual.min(COMPACTION_CHECKPOINT_KIB),
         };
         self.connection.set(Param::AutocheckpointKib, often)?;
-        let merged = patiently(|| self.connection.work(1, None));
-        self.connection
-            .set(Param::AutocheckpointKib, self.autocheckpoint)?;
-        merged?;
+        let compaction = Compaction {
+            connection: &mut self.connection,
+            usual_checkpoint_kib: self.autocheckpoint_kib,
+        };
+        patiently(|| compaction.connection.work(1, None))?;
+        drop(compaction);
         self.checkpoint()?;
         Ok(())
     }
@@ -143,6 +139,22 @@ impl Session {
         drop(self.background);
         self.connection.close()?;
         failed
+    }
+}
+
+/// A connection that checkpoints often; goes back to its usual ways at the end, also when a
+/// codec panics.
+struct Compaction<'a> {
+    connection: &'a mut Connection,
+    usual_checkpoint_kib: i32,
+}
+
+impl Drop for Compaction<'_> {
+    fn drop(&mut self) {
+        // The engine took the value before; and if not, checkpoints are only more frequent.
+        let _ = self
+            .connection
+            .set(Param::AutocheckpointKib, self.usual_checkpoint_kib);
     }
 }
 

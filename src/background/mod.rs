@@ -140,7 +140,7 @@ impl Background {
                 self.signals.request(Job::Merge);
                 if size.live_kib >= self.limits.tree_kib {
                     self.signals
-                        .wait_until(|| Ok(writer.tree_size()?.old_kib == 0))?;
+                        .wait_until(Job::Merge, || Ok(writer.tree_size()?.old_kib == 0))?;
                 }
             }
         }
@@ -163,8 +163,9 @@ impl Background {
         }
         if self.limits.debt_is_full(debt_kib) {
             let limits = self.limits;
-            self.signals
-                .wait_until(|| Ok(!limits.debt_is_full(writer.checkpoint_debt_kib()?)))?;
+            self.signals.wait_until(Job::Checkpoint, || {
+                Ok(!limits.debt_is_full(writer.checkpoint_debt_kib()?))
+            })?;
         }
         Ok(())
     }

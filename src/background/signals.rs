@@ -33,6 +33,8 @@ struct State {
     merge: bool,
     checkpoint: bool,
     stop: bool,
+    /// Counts the calls of [`Signals::progressed`].
+    progress: u64,
     failure: Option<LsmError>,
 }
 
@@ -78,24 +80,40 @@ impl Signals {
 
     /// Tells those in [`wait_until`](Self::wait_until) to look again.
     pub(super) fn progressed(&self) {
-        drop(self.lock());
+        self.lock().progress += 1;
         self.changed.notify_all();
     }
 
     /// Waits until `done` says so, a thread has failed, or all are to stop.
+    ///
+    /// Asks for `job` on each turn: what there was to do when it was last asked for may have
+    /// been done by another handle, which then made more.
     pub(super) fn wait_until(
         &self,
+        job: Job,
         mut done: impl FnMut() -> Result<bool, LsmError>,
     ) -> Result<(), LsmError> {
-        let mut state = self.lock();
-        while state.failure.is_none() && !state.stop && !done()? {
-            state = self
-                .changed
-                .wait_timeout(state, LOOK_AGAIN)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        loop {
+            // Without the lock, because `done` may read the file; the counter tells whether
+            // something happened in between.
+            let seen = self.lock().progress;
+            if done()? {
+                return Ok(());
+            }
+            let mut state = self.lock();
+            if state.failure.is_some() || state.stop {
+                return Ok(());
+            }
+            if state.progress == seen {
+                *state.flag(job) = true;
+                self.changed.notify_all();
+                drop(
+                    self.changed
+                        .wait_timeout(state, LOOK_AGAIN)
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+            }
         }
-        Ok(())
     }
 
     pub(super) fn stop(&self) {

@@ -83,7 +83,7 @@ impl Worker {
             self.signals.request(Job::Checkpoint);
         }
         if self.limits.debt_is_full(debt_kib) {
-            self.signals.wait_until(|| {
+            self.signals.wait_until(Job::Checkpoint, || {
                 Ok(!self
                     .limits
                     .debt_is_full(self.connection.checkpoint_debt_kib()?))

@@ -46,7 +46,8 @@ impl CodecError {
 ///
 /// Pages written with a codec of your own carry a checksum of the plain page, so a codec
 /// that gives back other bytes than it got is reported as
-/// [`LsmCorrupt`](LsmErrorCode::LsmCorrupt).
+/// [`LsmCorrupt`](LsmErrorCode::LsmCorrupt). A codec can't use the database that it works for:
+/// that answers [`LsmMisuse`](LsmErrorCode::LsmMisuse).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -90,6 +91,9 @@ pub trait PageCodec: Send + Sync + 'static {
     fn id(&self) -> u32;
 
     /// The most bytes that [`compress`](Self::compress) can need for `plain_len` bytes.
+    ///
+    /// The engine has room for four times the plain length and 64 bytes; a larger bound is
+    /// cut to that, and a page that needs more fails.
     fn bound(&self, plain_len: usize) -> usize;
 
     /// Compresses `plain` into `out`, which is at least `bound(plain.len())` bytes long and
@@ -122,12 +126,12 @@ pub(crate) struct CodecChoice {
 
 /// Checks the id of a user's codec and adds the page checksum to it.
 pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>, LsmError> {
-    if codec.id() < FIRST_USER_ID {
-        let message = format!(
-            "codec id {} is reserved; choose one from {FIRST_USER_ID} on",
-            codec.id()
-        );
+    // Asked for once: a codec that gave another answer later would get its pages taken for
+    // those of another one.
+    let id = codec.id();
+    if id < FIRST_USER_ID {
+        let message = format!("codec id {id} is reserved; choose one from {FIRST_USER_ID} on");
         return Err(LsmError::new("open", LsmErrorCode::LsmMisuse).with_message(message));
     }
-    Ok(Arc::new(Checked::new(codec)))
+    Ok(Arc::new(Checked::new(id, codec)))
 }

@@ -34,7 +34,7 @@ impl PageCodec for Zlib {
     }
 
     fn compress(&self, plain: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
-        COMPRESS.with_borrow_mut(|slot| {
+        let mut work = |slot: &mut Option<(u8, Compress)>| {
             if slot.as_ref().is_none_or(|(level, _)| *level != self.level) {
                 let level = flate2::Compression::new(u32::from(self.level));
                 *slot = Some((self.level, Compress::new(level, true)));
@@ -48,11 +48,15 @@ impl PageCodec for Zlib {
                 Ok(_) => Err(CodecError::new("zlib needs more room than its bound")),
                 Err(error) => Err(CodecError::new(format!("zlib: {error}"))),
             }
-        })
+        };
+        // While the thread ends there may be no kept coder any more.
+        COMPRESS
+            .try_with(|slot| work(&mut slot.borrow_mut()))
+            .unwrap_or_else(|_| work(&mut None))
     }
 
     fn decompress(&self, packed: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
-        DECOMPRESS.with_borrow_mut(|slot| {
+        let mut work = |slot: &mut Option<Decompress>| {
             let coder = slot.get_or_insert_with(|| Decompress::new(true));
             coder.reset(true);
             match coder.decompress(packed, out, FlushDecompress::Finish) {
@@ -62,7 +66,10 @@ impl PageCodec for Zlib {
                     "a page isn't valid zlib data: {error}"
                 ))),
             }
-        })
+        };
+        DECOMPRESS
+            .try_with(|slot| work(&mut slot.borrow_mut()))
+            .unwrap_or_else(|_| work(&mut None))
     }
 }
 

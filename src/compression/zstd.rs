@@ -33,7 +33,7 @@ impl PageCodec for Zstd {
     }
 
     fn compress(&self, plain: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
-        COMPRESS.with_borrow_mut(|slot| {
+        let mut work = |slot: &mut Option<(u8, Compressor<'static>)>| {
             let (_, coder) = match slot {
                 Some(kept) if kept.0 == self.level => kept,
                 _ => {
@@ -42,17 +42,24 @@ impl PageCodec for Zstd {
                 }
             };
             coder.compress_to_buffer(plain, out).map_err(describe)
-        })
+        };
+        // While the thread ends there may be no kept context any more.
+        COMPRESS
+            .try_with(|slot| work(&mut slot.borrow_mut()))
+            .unwrap_or_else(|_| work(&mut None))
     }
 
     fn decompress(&self, packed: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
-        DECOMPRESS.with_borrow_mut(|slot| {
+        let mut work = |slot: &mut Option<Decompressor<'static>>| {
             let coder = match slot {
                 Some(kept) => kept,
                 None => slot.insert(Decompressor::new().map_err(describe)?),
             };
             coder.decompress_to_buffer(packed, out).map_err(describe)
-        })
+        };
+        DECOMPRESS
+            .try_with(|slot| work(&mut slot.borrow_mut()))
+            .unwrap_or_else(|_| work(&mut None))
     }
 }
 

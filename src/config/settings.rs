@@ -80,23 +80,23 @@ impl Settings {
 
     /// The parameters of the caller's own connection.
     pub(crate) fn params(&self) -> Vec<(Param, i32)> {
-        let (merges, checkpoints) = match self.background {
-            BackgroundMode::None => (true, true),
-            BackgroundMode::Checkpointer => (true, false),
-            BackgroundMode::Merger | BackgroundMode::MergerAndCheckpointer => (false, false),
-        };
+        let merges = matches!(
+            self.background,
+            BackgroundMode::None | BackgroundMode::Checkpointer
+        );
         let mut params = self.shared_params();
         params.push((Param::ReadOnly, i32::from(self.read_only)));
         params.push((Param::Autowork, i32::from(merges && self.autowork)));
-        params.push((
-            Param::AutocheckpointKib,
-            if checkpoints {
-                int(self.autocheckpoint_kib)
-            } else {
-                0
-            },
-        ));
+        params.push((Param::AutocheckpointKib, self.own_autocheckpoint_kib()));
         params
+    }
+
+    /// After how many KiB the caller's own connection checkpoints; 0: never.
+    pub(crate) fn own_autocheckpoint_kib(&self) -> i32 {
+        match self.background {
+            BackgroundMode::None => int(self.autocheckpoint_kib),
+            _ => 0,
+        }
     }
 
     /// The parameters of a background thread's connection, which merges and maybe

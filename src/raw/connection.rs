@@ -7,14 +7,15 @@ use std::ptr::{self, NonNull};
 
 use super::cursor::Cursor;
 use super::hooks::Hooks;
+use super::registry::Registration;
 use super::{params, path};
 use crate::compression::CodecChoice;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
-/// The most bytes of one key and its value together. lsm1 counts in `int`; half of its
-/// range leaves room for what it adds to a record on the way to the log.
-pub(crate) const MAX_ENTRY_BYTES: usize = 1 << 30;
+/// The most bytes of one key and its value together: a little less than 1 GiB. lsm1 counts
+/// in `int`, and its log buffer holds up to two entries with what is added to them.
+pub(crate) const MAX_ENTRY_BYTES: usize = (1 << 30) - (1 << 16);
 
 /// lsm1's integer parameters. Units are in the names.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -54,8 +55,9 @@ pub(crate) struct Connection {
     /// The handle is gone; only `close` sets it, on its way into `Drop`.
     closed: bool,
     path: PathBuf,
-    /// Last, so that it is dropped after everything else: C points into it until `lsm_close`.
+    /// C points into it until `lsm_close`, which `Drop` calls before any field goes.
     hooks: Hooks,
+    registration: Registration,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,15 @@ impl Connection {
         codecs: &CodecChoice,
     ) -> Result<Connection, LsmError> {
         let fail = |rc| LsmError::from_raw("open", rc).with_path(path);
+        let refuse = |message: String| {
+            LsmError::new("open", LsmErrorCode::LsmCantOpen)
+                .with_path(path)
+                .with_message(message)
+        };
         let z_filename = path::for_engine(path)?;
+        let read_only = params.contains(&(Param::ReadOnly, 1));
+        let registration =
+            Registration::new(z_filename.clone(), path, read_only).map_err(refuse)?;
         let mut handle: *mut ffi::lsm_db = ptr::null_mut();
         // SAFETY: a null environment means lsm1's own; `handle` is a live local.
         let rc = unsafe { ffi::lsm_new(ptr::null_mut(), &mut handle) };
@@ -102,10 +112,11 @@ impl Connection {
             db,
             cursors: RefCell::new(Vec::new()),
             transaction: Transaction::None,
-            read_only: params.contains(&(Param::ReadOnly, 1)),
+            read_only,
             closed: false,
             path: path.to_owned(),
             hooks: Hooks::new(codecs),
+            registration,
         };
         for &(param, value) in params {
             conn.set(param, value)?;
@@ -117,11 +128,13 @@ impl Connection {
         conn.check("open", unsafe {
             ffi::lsm_open(db.as_ptr(), z_filename.as_ptr())
         })?;
+        conn.registration.confirm(path).map_err(refuse)?;
         Ok(conn)
     }
 
     /// Sets a parameter; an engine that answers with another value refused it.
     pub(crate) fn set(&self, param: Param, value: i32) -> Result<(), LsmError> {
+        self.refuse_codecs("configure")?;
         // SAFETY: the handle is live and used by this thread only; every `Param` is one
         // whose argument is an `int *`.
         let (rc, now) = unsafe { params::config_int(self.db, param as c_int, value) };
@@ -186,11 +199,10 @@ impl Connection {
         let db = self.exclusive();
         // SAFETY: `db` is live, without cursors, and ours by `&mut self`.
         let rc = unsafe { ffi::lsm_begin(db, 1) };
-        self.check("begin", rc)?;
-        if !self.in_transaction() {
+        if rc == ffi::LSM_OK && !self.in_transaction() {
             self.transaction = Transaction::Open;
         }
-        Ok(())
+        self.check("begin", rc)
     }
 
     /// Commits the open transaction; does nothing without one.
@@ -255,6 +267,7 @@ impl Connection {
     /// How much is held in memory.
     pub(crate) fn tree_size(&self) -> Result<TreeSize, LsmError> {
         self.refuse_read_only("tree size")?;
+        self.refuse_codecs("tree size")?;
         // SAFETY: the handle is live, open for writing (just checked; `Connection` exists
         // only open) and used by this thread only.
         let (rc, old_kb, new_kb) = unsafe { params::info_tree_size(self.db) };
@@ -268,6 +281,7 @@ impl Connection {
     /// KiB written to the file since the last checkpoint. Reads a page of the file.
     pub(crate) fn checkpoint_debt_kib(&self) -> Result<u32, LsmError> {
         self.refuse_read_only("checkpoint size")?;
+        self.refuse_codecs("checkpoint size")?;
         // SAFETY: as in `tree_size`; the argument is one `int *`.
         let (rc, kb) = unsafe { params::info_int(self.db, ffi::LSM_INFO_CHECKPOINT_SIZE) };
         self.check("checkpoint size", rc)?;
@@ -276,6 +290,7 @@ impl Connection {
 
     /// 4 KiB pages that this connection has written to the file. Cheap.
     pub(crate) fn pages_written(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("pages written")?;
         // SAFETY: the handle is live and open; the argument is one `int *`.
         let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NWRITE) };
         self.check("pages written", rc)?;
@@ -301,19 +316,25 @@ impl Connection {
 
     /// Opens a cursor, which also opens a snapshot if the connection has none.
     pub(crate) fn cursor(&self) -> Result<Cursor<'_>, LsmError> {
+        self.refuse_codecs("open a cursor")?;
         let mut csr: *mut ffi::lsm_cursor = ptr::null_mut();
         // SAFETY: the handle is live and used by this thread only; `csr` is a live local.
         let rc = unsafe { ffi::lsm_csr_open(self.db.as_ptr(), &mut csr) };
+        // The cursor is owned before `check`, which may panic.
+        let cursor = NonNull::new(csr).map(|csr| {
+            self.cursors.borrow_mut().push(csr);
+            Cursor::new(csr, self)
+        });
         self.check("open a cursor", rc)?;
-        let Some(csr) = NonNull::new(csr) else {
-            return Err(self.error("open a cursor", LsmErrorCode::LsmNoMem));
-        };
-        self.cursors.borrow_mut().push(csr);
-        Ok(Cursor::new(csr, self))
+        cursor.ok_or_else(|| self.error("open a cursor", LsmErrorCode::LsmNoMem))
     }
 
     /// Closes one cursor; only [`Cursor`]'s `Drop` calls this, once.
     pub(super) fn close_cursor(&self, csr: NonNull<ffi::lsm_cursor>) {
+        if self.hooks.report().in_codec() {
+            // It stays in the list, like a leaked one: lsm1 must not be entered now.
+            return;
+        }
         let mut cursors = self.cursors.borrow_mut();
         if let Some(i) = cursors.iter().rposition(|&open| open == csr) {
             cursors.swap_remove(i);
@@ -335,11 +356,9 @@ impl Connection {
 
     fn close_handle(&mut self) -> c_int {
         let db = self.exclusive();
-        if self.in_transaction() {
-            // SAFETY: `db` is live, without cursors, and ours by `&mut self`.
-            unsafe { ffi::lsm_rollback(db, 0) };
-            self.transaction = Transaction::None;
-        }
+        // SAFETY: `db` is live, without cursors, and ours by `&mut self`. Without a
+        // transaction this does nothing.
+        unsafe { ffi::lsm_rollback(db, 0) };
         self.closed = true;
         // SAFETY: `db` is live, without cursor or transaction, so lsm1 frees it whatever it
         // returns; `closed` keeps `Drop`, the only one left, from using it.
@@ -403,10 +422,20 @@ impl Connection {
             let error = LsmError::from_raw(operation, rc).with_path(&self.path);
             self.transaction = Transaction::Failed(error);
         }
-        let result = self.check(operation, rc);
-        if let (Err(error), true) = (&result, self.in_transaction()) {
-            self.transaction = Transaction::Failed(error.clone());
+        let result = self.outcome(operation, rc);
+        if self.in_transaction() {
+            // Recorded before a caught panic goes on: it dooms the transaction too.
+            match &result {
+                Err(error) => self.transaction = Transaction::Failed(error.clone()),
+                Ok(()) if panic::is_pending() => {
+                    let error = self.error(operation, LsmErrorCode::LsmError);
+                    let error = error.with_message("a page codec panicked");
+                    self.transaction = Transaction::Failed(error);
+                }
+                Ok(()) => {}
+            }
         }
+        panic::resume();
         result
     }
 
@@ -414,17 +443,28 @@ impl Connection {
         LsmError::new(operation, code).with_path(&self.path)
     }
 
-    /// Reads a result code; the one place that does. A panic that a codec raised during the
-    /// call goes on here.
-    pub(super) fn check(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
-        if self.hooks.may_panic() {
-            panic::resume();
+    /// A codec runs inside a call on its connection; lsm1 must not be entered again from it.
+    pub(super) fn refuse_codecs(&self, operation: &'static str) -> Result<(), LsmError> {
+        if self.hooks.report().in_codec() {
+            let error = self.error(operation, LsmErrorCode::LsmMisuse);
+            return Err(error.with_message("a page codec can't use the database it works for"));
         }
+        Ok(())
+    }
+
+    /// Reads a result code. A panic that a codec raised during the call goes on here.
+    pub(super) fn check(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+        panic::resume();
+        self.outcome(operation, rc)
+    }
+
+    /// Reads a result code; the one place that does.
+    fn outcome(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
         if rc == ffi::LSM_OK {
             return Ok(());
         }
         let error = LsmError::from_raw(operation, rc).with_path(&self.path);
-        Err(match self.hooks.log().take() {
+        Err(match self.hooks.report().take() {
             Some(message) => error.with_message(message),
             None => error,
         })

@@ -43,6 +43,7 @@ impl<'c> Cursor<'c> {
     }
 
     pub(crate) fn first(&mut self) -> Result<(), LsmError> {
+        self.conn.refuse_codecs("first")?;
         // SAFETY: `csr` came from `lsm_csr_open` and is closed only in
         // `Drop`; the connection is borrowed, so it is open, and on this thread.
         let rc = unsafe { ffi::lsm_csr_first(self.csr.as_ptr()) };
@@ -50,6 +51,7 @@ impl<'c> Cursor<'c> {
     }
 
     pub(crate) fn last(&mut self) -> Result<(), LsmError> {
+        self.conn.refuse_codecs("last")?;
         // SAFETY: see `first`.
         let rc = unsafe { ffi::lsm_csr_last(self.csr.as_ptr()) };
         self.placed("last", rc)
@@ -57,6 +59,7 @@ impl<'c> Cursor<'c> {
 
     pub(crate) fn seek(&mut self, key: &[u8], seek: Seek) -> Result<(), LsmError> {
         let n_key = self.key_len("seek", key)?;
+        self.conn.refuse_codecs("seek")?;
         // SAFETY: see `first`; `key` is readable for `n_key` bytes and lsm1 copies it if it
         // keeps it.
         let rc = unsafe {
@@ -82,7 +85,9 @@ impl<'c> Cursor<'c> {
     /// True while the cursor rests on a record.
     pub(crate) fn valid(&self) -> bool {
         // SAFETY: see `first`.
-        self.positioned.get() && unsafe { ffi::lsm_csr_valid(self.csr.as_ptr()) } != 0
+        self.positioned.get()
+            && self.conn.refuse_codecs("valid").is_ok()
+            && unsafe { ffi::lsm_csr_valid(self.csr.as_ptr()) } != 0
     }
 
     /// A copy of the record's key.
@@ -145,6 +150,7 @@ impl<'c> Cursor<'c> {
     }
 
     fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
+        self.conn.refuse_codecs(operation)?;
         if self.positioned.get() {
             return Ok(());
         }
@@ -153,6 +159,7 @@ impl<'c> Cursor<'c> {
     }
 
     fn need_record(&self, operation: &'static str) -> Result<(), LsmError> {
+        self.conn.refuse_codecs(operation)?;
         if self.valid() {
             return Ok(());
         }

@@ -7,19 +7,23 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compression::{CodecChoice, CodecError, PageCodec};
 use crate::panic;
 use crate::{ffi, raw::params};
 
-/// The last thing the engine or a codec complained about.
+/// What the shims tell the connection.
 #[derive(Default)]
-pub(super) struct LogSink {
+pub(super) struct Report {
+    /// The last thing that the engine or a codec complained about.
     last: Mutex<Option<String>>,
+    /// A codec is running, so lsm1 is in the middle of a call on this connection.
+    in_codec: AtomicBool,
 }
 
-impl LogSink {
+impl Report {
     fn keep(&self, message: String) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
     }
@@ -31,12 +35,26 @@ impl LogSink {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
+
+    /// True while a codec runs. A codec can get hold of the handle that it works for, and
+    /// lsm1 must not be entered a second time.
+    pub(super) fn in_codec(&self) -> bool {
+        self.in_codec.load(Ordering::Relaxed)
+    }
+
+    /// Runs codec code.
+    fn enter_codec<T>(&self, fallback: T, work: impl FnOnce() -> T) -> T {
+        self.in_codec.store(true, Ordering::Relaxed);
+        let result = panic::guard(fallback, work);
+        self.in_codec.store(false, Ordering::Relaxed);
+        result
+    }
 }
 
 /// The contexts of one connection.
 pub(super) struct Hooks {
     // `Arc`s, because C holds the addresses of what is in them: a `Box` may not be aliased.
-    log: Arc<LogSink>,
+    report: Arc<Report>,
     factory: Option<Arc<Factory>>,
     preferred: Option<Arc<Slot>>,
 }
@@ -44,7 +62,7 @@ pub(super) struct Hooks {
 /// One codec, as C sees it.
 struct Slot {
     codec: Arc<dyn PageCodec>,
-    log: Arc<LogSink>,
+    report: Arc<Report>,
 }
 
 /// The codecs that an existing file may have been written with.
@@ -54,10 +72,10 @@ struct Factory {
 
 impl Hooks {
     pub(super) fn new(choice: &CodecChoice) -> Self {
-        let log = Arc::new(LogSink::default());
+        let report = Arc::new(Report::default());
         let slot = |codec: &Arc<dyn PageCodec>| Slot {
             codec: Arc::clone(codec),
-            log: Arc::clone(&log),
+            report: Arc::clone(&report),
         };
         Hooks {
             factory: choice.known.as_ref().map(|known| {
@@ -67,17 +85,12 @@ impl Hooks {
                 })
             }),
             preferred: choice.preferred.as_ref().map(slot).map(Arc::new),
-            log: Arc::clone(&log),
+            report: Arc::clone(&report),
         }
     }
 
-    pub(super) fn log(&self) -> &LogSink {
-        &self.log
-    }
-
-    /// True if user or codec code may run, and so panic, during calls on the connection.
-    pub(super) fn may_panic(&self) -> bool {
-        self.factory.is_some() || self.preferred.is_some()
+    pub(super) fn report(&self) -> &Report {
+        &self.report
     }
 
     /// Hands the contexts to lsm1.
@@ -86,9 +99,9 @@ impl Hooks {
     /// `db` is a live handle that isn't open yet and that no other thread uses, and `self`
     /// is dropped only after `lsm_close(db)`.
     pub(super) unsafe fn install(&self, db: NonNull<ffi::lsm_db>) -> c_int {
-        let ctx = Arc::as_ptr(&self.log).cast_mut().cast();
+        let ctx = Arc::as_ptr(&self.report).cast_mut().cast();
         // SAFETY: `log_shim` has the type that lsm1 asks for, and `ctx` stays valid while
-        // `self.log` is held, which outlives `db` (caller).
+        // `self.report` is held, which outlives `db` (caller).
         unsafe { ffi::lsm_config_log(db.as_ptr(), Some(log_shim), ctx) };
         if let Some(factory) = &self.factory {
             let mut hooks = ffi::lsm_compress_factory {
@@ -139,9 +152,9 @@ unsafe extern "C" fn log_shim(ctx: *mut c_void, rc: c_int, z_msg: *const c_char)
     if ctx.is_null() || z_msg.is_null() || rc == ffi::LSM_OK {
         return;
     }
-    // SAFETY: `install` passed a `LogSink` that outlives the handle, and lsm1 passes a
+    // SAFETY: `install` passed a `Report` that outlives the handle, and lsm1 passes a
     // nul-terminated string that lives for the call.
-    let (sink, text) = unsafe { (&*ctx.cast::<LogSink>(), CStr::from_ptr(z_msg)) };
+    let (sink, text) = unsafe { (&*ctx.cast::<Report>(), CStr::from_ptr(z_msg)) };
     panic::guard((), || sink.keep(text.to_string_lossy().into_owned()));
 }
 
@@ -168,10 +181,17 @@ unsafe extern "C" fn bound_shim(ctx: *mut c_void, n_src: c_int) -> c_int {
     let slot = unsafe { &*ctx.cast::<Slot>() };
     // A bound that can't be had is answered with the plain length: a page that needs more
     // then fails in `compress`, as an error.
-    panic::guard(n_src, || {
+    slot.report.enter_codec(n_src, || {
         let plain_len = usize::try_from(n_src).unwrap_or(0);
-        c_int::try_from(slot.codec.bound(plain_len)).unwrap_or(n_src)
+        let bound = slot.codec.bound(plain_len).min(most_packed(plain_len));
+        c_int::try_from(bound).unwrap_or(n_src)
     })
+}
+
+/// The most bytes that lsm1 can store for one page: a record may cross one end of a block
+/// only, and a block holds at least eight pages.
+fn most_packed(plain_len: usize) -> usize {
+    plain_len.saturating_mul(4).saturating_add(64)
 }
 
 unsafe extern "C" fn compress_shim(
@@ -190,7 +210,14 @@ unsafe extern "C" fn compress_shim(
             p_in,
             n_in,
             ffi::LSM_ERROR,
-            |codec, src, dst| codec.compress(src, dst),
+            |codec, src, dst| {
+                let used = codec.compress(src, dst)?;
+                if used > most_packed(src.len()) {
+                    let message = "a compressed page is more than four times as long";
+                    return Err(CodecError::new(message));
+                }
+                Ok(used)
+            },
         )
     }
 }
@@ -247,7 +274,8 @@ unsafe fn run(
             std::slice::from_raw_parts_mut(p_out.cast::<u8>(), dst_len),
         )
     };
-    let outcome = panic::guard(Err(CodecError::new("the codec panicked")), || {
+    let panicked = Err(CodecError::new("the codec panicked"));
+    let outcome = slot.report.enter_codec(panicked, || {
         let used = work(&*slot.codec, src, dst)?;
         match c_int::try_from(used) {
             Ok(used) if used <= n_out => Ok(used),
@@ -263,7 +291,7 @@ unsafe fn run(
             ffi::LSM_OK
         }
         Err(error) => {
-            slot.log.keep(error.to_string());
+            slot.report.keep(error.to_string());
             failed
         }
     }

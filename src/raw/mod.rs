@@ -9,6 +9,7 @@ mod cursor;
 mod hooks;
 mod params;
 mod path;
+mod registry;
 
 pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek};
