@@ -50,7 +50,18 @@ pub fn pack(
     let found = find(root, output, skip, &mut packed.problems);
     let files = found.iter().filter(|found| found.metadata.is_file());
     let size = files.map(|found| found.metadata.len()).sum();
-    let what = format!("{} files, folders and links", found.len());
+    let of = |wanted: fn(&Metadata) -> bool| {
+        found.iter().filter(|found| wanted(&found.metadata)).count() as u64
+    };
+    let mut what = show::count(of(Metadata::is_file), "file");
+    for (n, noun) in [
+        (of(Metadata::is_dir), "folder"),
+        (of(Metadata::is_symlink), "link"),
+    ] {
+        if n > 0 {
+            what = format!("{what}, {}", show::count(n, noun));
+        }
+    }
     show::found(&what, size, start.elapsed());
 
     // The database is made in a folder beside its final place, so that moving it is one step

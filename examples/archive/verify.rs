@@ -104,7 +104,7 @@ fn check_content(
 }
 
 fn open(entry: &Entry, folder: &Path) -> io::Result<File> {
-    let path = layout::to_path(&entry.path).ok_or(io::ErrorKind::InvalidFilename)?;
+    let path = layout::to_path(&entry.path).ok_or(io::ErrorKind::InvalidInput)?;
     let path = folder.join(path);
     if !fs::symlink_metadata(&path)?.is_file() {
         return Err(io::Error::other("it isn't a file on disk"));
