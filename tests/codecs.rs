@@ -201,12 +201,12 @@ fn a_panic_of_a_codec_while_reading_comes_back_as_that_panic() -> Result {
     db.close()?;
     let mut db = open(&path, &codec)?;
     codec.be(Mood::PanicsDecompressing);
-    let key = 7_u32.to_be_bytes();
-    let attempts: [(&str, &dyn Fn(&LsmDb)); 4] = [
-        ("get", &|db| drop(db.get(key))),
-        ("contains_key", &|db| drop(db.contains_key(key))),
-        ("iter", &|db| drop(db.iter().next())),
-        ("iter from the back", &|db| drop(db.iter().next_back())),
+    type Attempt = (&'static str, fn(&LsmDb));
+    let attempts: [Attempt; 4] = [
+        ("get", |db| drop(db.get(7_u32.to_be_bytes()))),
+        ("contains_key", |db| drop(db.contains_key(b"k"))),
+        ("iter", |db| drop(db.iter().next())),
+        ("iter from the back", |db| drop(db.iter().next_back())),
     ];
     for (name, attempt) in attempts {
         let payload = catch_unwind(AssertUnwindSafe(|| attempt(&db))).expect_err(name);

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use common::{Model, Result, SplitMix64, assert_same, contents, setting};
+#[cfg(any(feature = "lz4", feature = "zstd"))]
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
 use lsmlite_rs::{Cursor, Disk, LsmCursorSeekOp, LsmDb, LsmDbBuilder};
