@@ -70,8 +70,20 @@ fn a_record_of_size_zero_is_corruption() {
 // a page in the block's new life.
 #[test]
 fn a_reused_block_does_not_bring_back_old_pages() {
-    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 1, automerge: 8, max_freelist: 24, autocheckpoint_kib: 64, compression: true, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 4096,
+        block_kib: 64,
+        autoflush_kib: 1,
+        automerge: 8,
+        max_freelist: 24,
+        autocheckpoint_kib: 64,
+        compression: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "i14.53 f i4.141 m2 f w1 i1.15 f i11.177 i5.138 i16.110 i18.110 i1.77 i19.19 w1.4 d17 \
@@ -82,5 +94,8 @@ fn a_reused_block_does_not_bring_back_old_pages() {
 }
 
 fn quick() -> Config {
-    Config { safety: 0, ..Config::default() }
+    Config {
+        safety: 0,
+        ..Config::default()
+    }
 }

@@ -6,15 +6,30 @@ use crate::harness::Config;
 use crate::history::{Ground, check};
 
 fn quick() -> Config {
-    Config { safety: 0, ..Config::default() }
+    Config {
+        safety: 0,
+        ..Config::default()
+    }
 }
 
 // A merge that began with fewer segments than AUTOMERGE was never chosen again, while the
 // database counted as full: an endless loop, with a lock held.
 #[test]
 fn a_merge_begun_with_few_segments_can_always_be_finished() {
-    let config = Config { page_size: 512, block_kib: 64, autoflush_kib: 2, automerge: 3, max_freelist: 24, autocheckpoint_kib: 64, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 148 };
+    let config = Config {
+        page_size: 512,
+        block_kib: 64,
+        autoflush_kib: 2,
+        automerge: 3,
+        max_freelist: 24,
+        autocheckpoint_kib: 64,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 148,
+    };
     check(
         &ground,
         "i115.948 i158.943 w3.3 e75 w4.10 i183.685 i173.725 i135.638 f w3.2 i119.235 l186.2 m5 \
@@ -28,8 +43,20 @@ fn a_merge_begun_with_few_segments_can_always_be_finished() {
 // transaction with the old picture of the file.
 #[test]
 fn rows_flushed_during_a_transaction_stay_visible_in_it() {
-    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 2, automerge: 8, max_freelist: 24, autocheckpoint_kib: 2048, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 4096,
+        block_kib: 64,
+        autoflush_kib: 2,
+        automerge: 8,
+        max_freelist: 24,
+        autocheckpoint_kib: 2048,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "i57.1324 m3 i50.2447 i10.2693 i25.2366 i53.2776 i13.2633 i35.1579 i45.1841 i17.2309 w1 \
@@ -42,8 +69,20 @@ fn rows_flushed_during_a_transaction_stay_visible_in_it() {
 // old numbers and freed blocks that were in use.
 #[test]
 fn a_partial_merge_after_compaction_frees_no_live_block() {
-    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 16, automerge: 8, max_freelist: 2, autocheckpoint_kib: 64, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 0 };
+    let config = Config {
+        page_size: 4096,
+        block_kib: 64,
+        autoflush_kib: 16,
+        automerge: 8,
+        max_freelist: 2,
+        autocheckpoint_kib: 64,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 0,
+    };
     check(
         &ground,
         "i36.20 o i10.908 i59.539 i35.903 i14.250 i11.635 i29.39 i0.882 i15.404 i2.416 i0.833 \
@@ -55,8 +94,20 @@ fn a_partial_merge_after_compaction_frees_no_live_block() {
 // A run of one page was searched through pointers that led to the run which it had replaced.
 #[test]
 fn a_run_of_one_page_is_not_searched_through_old_pointers() {
-    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 0, automerge: 4, max_freelist: 24, autocheckpoint_kib: 8, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 1044 };
+    let config = Config {
+        page_size: 4096,
+        block_kib: 64,
+        autoflush_kib: 0,
+        automerge: 4,
+        max_freelist: 24,
+        autocheckpoint_kib: 8,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 1044,
+    };
     check(
         &ground,
         "i83.190 d0 i149.15 i160.106 i39.165 i32.72 i18.51 i105.180 r2-42 w2.8 l91.6",
@@ -67,8 +118,20 @@ fn a_run_of_one_page_is_not_searched_through_old_pointers() {
 // with a negative number.
 #[test]
 fn closing_after_merges_that_leave_one_page_does_not_crash() {
-    let config = Config { page_size: 4096, block_kib: 64, autoflush_kib: 16, automerge: 4, max_freelist: 24, autocheckpoint_kib: 32, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 4096,
+        block_kib: 64,
+        autoflush_kib: 16,
+        automerge: 4,
+        max_freelist: 24,
+        autocheckpoint_kib: 32,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "i42.198 o d51 o w1.4 i25.192 o r43-55 f i37.196 f i40.142 w1.4 w3.8 o w2.10",

@@ -6,14 +6,29 @@ use crate::harness::Config;
 use crate::history::{Ground, check};
 
 fn quick() -> Config {
-    Config { safety: 0, ..Config::default() }
+    Config {
+        safety: 0,
+        ..Config::default()
+    }
 }
 
 // The value at a bound was taken to lie right behind its key, where it no longer was.
 #[test]
 fn the_values_at_the_bounds_survive() {
-    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 16, automerge: 8, max_freelist: 4, autocheckpoint_kib: 32, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 0 };
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 16,
+        automerge: 8,
+        max_freelist: 4,
+        autocheckpoint_kib: 32,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 0,
+    };
     check(
         &ground,
         "i19.1822 i4.2220 i1.1484 i6.2062 i12.2564 i3.2319 i2.2455 i2.2821 i7.2070 i16.2234 \
@@ -24,20 +39,40 @@ fn the_values_at_the_bounds_survive() {
 // Bounds are exclusive, but a seek for the lower one went on behind the range.
 #[test]
 fn ge_finds_keys_next_to_a_range_delete() {
-    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 2, automerge: 8, max_freelist: 24, autocheckpoint_kib: 64, ..quick() };
-    let ground = Ground { config, long_key: 1124 };
-    check(
-        &ground,
-        "i15.5 i10.1 r10-27 i30.8 g10.2",
-    );
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 2,
+        automerge: 8,
+        max_freelist: 24,
+        autocheckpoint_kib: 64,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 1124,
+    };
+    check(&ground, "i15.5 i10.1 r10-27 i30.8 g10.2");
 }
 
 // The pointer to the next level was looked for behind the split key of a half-merged level,
 // in a segment that ended before it.
 #[test]
 fn ge_finds_keys_beyond_a_range_over_the_split_key() {
-    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 1, automerge: 3, max_freelist: 4, autocheckpoint_kib: 64, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 1,
+        automerge: 3,
+        max_freelist: 4,
+        autocheckpoint_kib: 64,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "m4 i798.729 i125.458 i39.553 i290.807 i34.129 i823.456 r161-217 i765.157 i666.452 w3 \
@@ -49,8 +84,20 @@ fn ge_finds_keys_beyond_a_range_over_the_split_key() {
 // The same, where it ended in a NULL pointer.
 #[test]
 fn a_seek_over_the_last_split_key_does_not_crash() {
-    let config = Config { page_size: 1024, block_kib: 64, autoflush_kib: 1, automerge: 4, max_freelist: 2, autocheckpoint_kib: 64, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 1124 };
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 1,
+        automerge: 4,
+        max_freelist: 2,
+        autocheckpoint_kib: 64,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 1124,
+    };
     check(
         &ground,
         "i5.2080 i5.2724 i11.1322 i1.2637 i16.1919 i6.1984 i12.2998 i10.1770 i11.2266 i15.2481 \
@@ -63,11 +110,46 @@ fn a_seek_over_the_last_split_key_does_not_crash() {
 // on the other side.
 #[test]
 fn ge_finds_keys_behind_the_split_key() {
-    let config = Config { page_size: 256, block_kib: 64, autoflush_kib: 2, automerge: 4, max_freelist: 24, autocheckpoint_kib: 2048, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 256,
+        block_kib: 64,
+        autoflush_kib: 2,
+        automerge: 4,
+        max_freelist: 24,
+        autocheckpoint_kib: 2048,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "i33.365 f i14.649 i4.994 i0.553 w1.11 f i58.752 r0-9 i14.919 i19.764 i55.759 i21.408 o \
          i42.534 i54.365 r51-68 i46.165 d46 m5 r0-12 i23.485 g3.6",
+    );
+}
+
+// A range delete began before the split key of a half-merged level and ended behind it; the
+// entry that stood in for the split key did not say so.
+#[test]
+fn le_does_not_return_a_key_deleted_across_the_split_key() {
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 4,
+        automerge: 3,
+        max_freelist: 4,
+        autocheckpoint_kib: 32,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
+    check(
+        &ground,
+        "i13.487 o i9.56 i5.986 i18.44 i10.961 i8.438 i17.380 i5.881 r13-20 w2.6 i2.444 i17.898 \
+         o r18-24 i9.790 i13.798 i8.798 i16.313 i14.984 w2.6 l19.2",
     );
 }

@@ -32,8 +32,20 @@ fn seek_eq_on_a_reused_cursor_is_not_valid_for_a_missing_key() -> Rc {
 // left-hand side of a half-merged level had something to show, and left out the other side.
 #[test]
 fn forward_scan_over_a_half_merged_level_returns_every_key() {
-    let config = Config { page_size: 512, block_kib: 64, autoflush_kib: 2, automerge: 3, max_freelist: 24, autocheckpoint_kib: 64, mmap: true, ..quick() };
-    let ground = Ground { config, long_key: 100 };
+    let config = Config {
+        page_size: 512,
+        block_kib: 64,
+        autoflush_kib: 2,
+        automerge: 3,
+        max_freelist: 24,
+        autocheckpoint_kib: 64,
+        mmap: true,
+        ..quick()
+    };
+    let ground = Ground {
+        config,
+        long_key: 100,
+    };
     check(
         &ground,
         "i55.19 i40.421 i27.325 i20.95 i15.871 f i35.396 i13.710 i39.687 f i101.441 i172.354 \
@@ -42,5 +54,8 @@ fn forward_scan_over_a_half_merged_level_returns_every_key() {
 }
 
 fn quick() -> Config {
-    Config { safety: 0, ..Config::default() }
+    Config {
+        safety: 0,
+        ..Config::default()
+    }
 }
