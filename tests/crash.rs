@@ -189,7 +189,12 @@ fn on_a_full_disk_writes_fail_and_acknowledged_rows_survive() -> Result {
     }
     let mut failed_at = Vec::new();
     for (i, mode) in MODES.into_iter().enumerate() {
-        for (kib, codec) in [(300, "plain"), (1000, "plain"), (301, "packed")] {
+        for (kib, codec) in [
+            (300, "plain"),
+            (1000, "plain"),
+            (301, "packed"),
+            (500, "log"),
+        ] {
             if codec == "packed" && !cfg!(feature = "lz4") {
                 continue;
             }
@@ -258,8 +263,13 @@ fn write_until_full(argument: &str) -> Result {
     let mut words = argument.splitn(3, ' ');
     let mut word = || words.next().ok_or("an argument is missing");
     let mut builder = builder(MODES[word()?.parse::<usize>()?]);
-    if word()? == "packed" {
+    let what = word()?;
+    if what == "packed" {
         builder = builder.compression(Compression::LZ4);
+    }
+    if what == "log" {
+        // So that the log is the first file to reach the limit.
+        builder = builder.autoflush_kib(16 * 1024);
     }
     let mut db = builder.clone().open(word()?)?;
     let mut acknowledged = 0_u64;
@@ -282,6 +292,11 @@ fn write_until_full(argument: &str) -> Result {
                 }
             }
         }
+    }
+    if what == "log" {
+        // As if the process had crashed now: the rows are nowhere but in the log.
+        std::mem::forget(db);
+        return Ok(());
     }
     assert!(db.flush().is_err() || db.checkpoint().is_ok());
     // It closes, with or without an error, and doesn't hang.

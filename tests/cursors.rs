@@ -341,3 +341,50 @@ fn a_range_backwards_is_empty() -> Result {
     assert_eq!(db.range([50]..[20]).rev().count(), 0);
     Ok(())
 }
+
+/// On unpatched lsm1 a writer that opens the file while only a reader has it takes the reader's
+/// blocks, and every record the reader sees is a foreign one.
+#[test]
+fn a_read_only_cursor_outlives_the_last_writer() -> Result {
+    for multi_process in [false, true] {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("outlives.lsm");
+        let builder = || {
+            LsmDb::builder()
+                .multi_process(multi_process)
+                .autoflush_kib(32)
+                .autocheckpoint_kib(64)
+                .page_size_bytes(512)
+                .block_size_kib(64)
+        };
+        let write = |byte: u8| -> Result {
+            let mut db = builder().open(&path)?;
+            for i in 0..3000_u32 {
+                db.insert(i.to_be_bytes(), [byte; 100])?;
+            }
+            db.compact()?;
+            Ok(db.close()?)
+        };
+        write(0)?;
+        let mut writer = builder().open(&path)?;
+        writer.insert(3000_u32.to_be_bytes(), [0; 100])?;
+        let reader = builder().read_only(true).open(&path)?;
+        let mut cursor = reader.cursor_open()?;
+        cursor.first()?;
+        writer.close()?;
+        for round in 1..4 {
+            write(round)?;
+        }
+        for i in 0..=3000_u32 {
+            assert_eq!(cursor.get_key()?, i.to_be_bytes(), "{multi_process}");
+            assert_eq!(cursor.get_value()?, [0; 100], "{multi_process}, {i}");
+            cursor.next()?;
+        }
+        assert!(cursor.valid().is_err());
+        drop(cursor);
+        let found = contents(&reader)?;
+        assert_eq!(found.len(), 3001);
+        assert_eq!(found[&0_u32.to_be_bytes()[..]], [3; 100]);
+    }
+    Ok(())
+}

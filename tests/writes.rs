@@ -215,3 +215,28 @@ fn a_range_delete_spares_both_bounds() -> Result {
     }
     Ok(())
 }
+
+/// Where key and value don't fit into one piece of memory, unpatched lsm1 returns another value
+/// for a bound and reads beyond the end of a buffer.
+#[test]
+fn the_values_at_the_bounds_of_a_range_delete_stay_as_they_are() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = connected(dir.path(), "bounds")?;
+    let mut random = SplitMix64::new(3);
+    for len in (0..12_000).step_by(61) {
+        let (first, last) = (random.bytes(len), random.bytes(len / 2));
+        db.persist(b"a", &first)?;
+        db.persist(b"b", b"between")?;
+        db.persist(b"c", &last)?;
+        db.delete_range(b"a", b"c")?;
+        assert!(db.get(b"a")?.as_ref() == Some(&first), "{len}");
+        assert!(db.get(b"c")?.as_ref() == Some(&last), "{len}");
+        assert_eq!(db.get(b"b")?, None);
+        if random.one_in(5) {
+            db.flush()?;
+            assert!(db.get(b"a")?.as_ref() == Some(&first), "{len}");
+            assert!(db.get(b"c")?.as_ref() == Some(&last), "{len}");
+        }
+    }
+    Ok(())
+}
