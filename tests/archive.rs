@@ -197,6 +197,35 @@ fn without_arguments_it_packs_this_repository() -> Result {
 }
 
 #[test]
+fn a_write_protected_archive_is_read_by_several_at_once() -> Result {
+    let dir = generated_tree()?;
+    let dir = dir.path();
+    ok(&archive(dir, &["tree", "-o", "t.lsm"])?);
+    let mut permissions = fs::metadata(dir.join("t.lsm"))?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(dir.join("t.lsm"), permissions)?;
+
+    // A reader that is there all the time, and two that come and go.
+    let reader = LsmDb::builder().read_only(true).multi_process(true);
+    let reader = reader.open(dir.join("t.lsm"))?;
+    assert!(reader.contains_key(layout::HEADER_KEY)?);
+    let verify = || {
+        Command::new(binary())
+            .args(["--verify", "t.lsm"])
+            .current_dir(dir)
+            .spawn()
+    };
+    let (mut one, mut other) = (verify()?, verify()?);
+    assert!(one.wait()?.success() && other.wait()?.success());
+    assert_eq!(
+        fs::read_dir(dir)?.count(),
+        2,
+        "tree and t.lsm, nothing else"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_changed_byte_in_the_archive_is_found() -> Result {
     let dir = generated_tree()?;
     let dir = dir.path();

@@ -23,16 +23,12 @@ impl Archive {
         if !path.is_file() {
             return Err(format!("{shown} is not an archive, it isn't even a file").into());
         }
+        // Together these two open a write-protected file, too, and share it with others who
+        // read it; read-only alone takes the file for itself and needs write permission.
         let db = LsmDb::builder()
             .read_only(true)
-            .open(path)
-            .map_err(|error| match path.metadata() {
-                // The engine locks the file, and for that opens it for writing.
-                Ok(metadata) if metadata.permissions().readonly() => {
-                    format!("{shown} can't be opened without write permission: {error}")
-                }
-                _ => error.to_string(),
-            })?;
+            .multi_process(true)
+            .open(path)?;
         let header = db.get(layout::HEADER_KEY)?;
         let header = header.as_deref().and_then(Header::decode).ok_or_else(|| {
             format!("{shown} is not an archive that this program made: check the name")
