@@ -213,6 +213,7 @@ fn a_write_protected_archive_is_read_by_several_at_once() -> Result {
         Command::new(binary())
             .args(["--verify", "t.lsm"])
             .current_dir(dir)
+            .stdout(std::process::Stdio::null())
             .spawn()
     };
     let (mut one, mut other) = (verify()?, verify()?);
