@@ -361,3 +361,22 @@ fn a_path_without_a_file_name_is_an_error() {
         assert!(LsmDb::open(path).is_err(), "{path:?}");
     }
 }
+
+/// lsm1 takes any file for an empty database and overwrites it.
+#[test]
+#[ignore = "the header isn't checked yet"]
+fn a_file_that_is_no_database_is_refused_and_left_alone() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("letter.txt");
+    for len in [10, 5_000, 100_000] {
+        let letter = b"Dear reader, ".repeat(len)[..len].to_vec();
+        fs::write(&path, &letter)?;
+        for builder in [LsmDb::builder(), LsmDb::builder().read_only(true)] {
+            let error = builder.open(&path).err().ok_or("opened")?;
+            assert!(error.is_corrupt(), "{error}");
+        }
+        assert!(fs::read(&path)? == letter, "{len}");
+        assert_eq!(files_in(dir.path())?, ["letter.txt"]);
+    }
+    Ok(())
+}
