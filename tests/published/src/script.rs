@@ -145,6 +145,7 @@ const SCENES: &[Scene] = &[
     ("before connecting", before_connecting),
     ("connecting", connecting),
     ("names", names),
+    ("both globs", both_globs),
     ("a missing directory", a_missing_directory),
     ("an empty file", an_empty_file),
     ("a cursor that is nowhere", a_cursor_that_is_nowhere),
@@ -159,9 +160,12 @@ const SCENES: &[Scene] = &[
     ("range deletions", range_deletions),
     ("transactions", transactions),
     ("a close within a transaction", a_close_within_a_transaction),
+    ("a drop within a transaction", a_drop_within_a_transaction),
+    ("a leaked cursor", a_leaked_cursor),
     ("two handles", two_handles),
     ("a snapshot", a_snapshot),
     ("reopening", reopening),
+    ("a folder in the way", a_folder_in_the_way),
     ("read-only", read_only),
     ("read-only beside a writer", read_only_beside_a_writer),
     ("read-only without a file", read_only_without_a_file),
@@ -253,6 +257,19 @@ fn names(t: &mut Transcript) {
     let mut db = LsmDb::default();
     call!(t, db.initialize(DbConf::default()));
     call!(t, db.get_full_db_path());
+}
+
+/// Compiles as long as no name of the crate competes with one of the error codes.
+fn both_globs(t: &mut Transcript) {
+    mod globs {
+        use lsmlite_rs::LsmErrorCode::*;
+        use lsmlite_rs::*;
+
+        pub fn codes() -> [LsmErrorCode; 5] {
+            [LsmError, LsmBusy, LsmIOErr, LsmMisuse, LsmUnknownCode]
+        }
+    }
+    call!(t, globs::codes());
 }
 
 fn a_missing_directory(t: &mut Transcript) {
@@ -553,6 +570,27 @@ fn a_close_within_a_transaction(t: &mut Transcript) {
     walk(t, &db);
 }
 
+fn a_drop_within_a_transaction(t: &mut Transcript) {
+    let mut db = t.fresh();
+    call!(t, db.persist(b"a", b"1"));
+    call!(t, db.begin_transaction());
+    call!(t, db.persist(b"b", b"2"));
+    drop(db);
+    let mut db = t.fresh();
+    walk(t, &db);
+    call!(t, db.persist(b"c", b"3"));
+}
+
+fn a_leaked_cursor(t: &mut Transcript) {
+    let mut db = t.fresh();
+    call!(t, db.persist(b"a", b"1"));
+    std::mem::forget(db.cursor_open().unwrap());
+    call!(t, db.persist(b"b", b"2"));
+    walk(t, &db);
+    call!(t, db.disconnect());
+    call!(t, db.is_connected());
+}
+
 fn two_handles(t: &mut Transcript) {
     let mut one = t.fresh();
     let mut two = t.fresh();
@@ -606,6 +644,15 @@ fn reopening(t: &mut Transcript) {
     call!(t, db.disconnect());
     call!(t, db.connect());
     walk(t, &db);
+}
+
+fn a_folder_in_the_way(t: &mut Transcript) {
+    std::fs::create_dir(t.dir.join("a-folder-in-the-way.lsm")).unwrap();
+    let mut db = LsmDb::default();
+    call!(t, db.initialize(t.conf(ReadWrite, NoCompression)));
+    call!(t, db.connect());
+    call!(t, db.is_connected());
+    call!(t, db.disconnect());
 }
 
 fn read_only(t: &mut Transcript) {
