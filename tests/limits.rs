@@ -34,3 +34,25 @@ fn a_transaction_beyond_two_gib_is_refused() -> Outcome {
     db.close()?;
     Ok(())
 }
+
+/// The lengths of two entries of 1 GiB were added in 31 bits, and the second was copied past
+/// the end of the log's buffer.
+#[test]
+#[ignore = "takes 5 GiB of memory and 2 GiB of disk"]
+fn two_of_the_largest_entries_do_not_overflow_the_log() -> Outcome {
+    const LARGEST: usize = (1 << 30) - (1 << 16);
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("big.lsm"))?;
+    db.begin_transaction()?;
+    let value = vec![7; LARGEST - 1];
+    db.insert(b"a", &value)?;
+    // Both fit into the log; together they are more than fits into memory.
+    let error = db.insert(b"b", &value).err().ok_or("accepted")?;
+    assert_eq!(error.code(), LsmErrorCode::LsmFull);
+    db.rollback_transaction()?;
+    db.insert(b"a", &value)?;
+    assert_eq!(db.get(b"a")?.map(|value| value.len()), Some(LARGEST - 1));
+    let error = db.insert(b"ab", &value).err().ok_or("accepted")?;
+    assert_eq!(error.code(), LsmErrorCode::LsmConversionErr);
+    Ok(())
+}
