@@ -67,7 +67,7 @@ impl Worker {
             if self.reports_debt {
                 self.report_debt()?;
             }
-            if kib < STEP_KIB && self.connection.tree_size()?.old_kib == 0 {
+            if kib == 0 && self.connection.tree_size()?.old_kib == 0 {
                 break;
             }
         }

@@ -3,6 +3,8 @@
 
 mod builder;
 mod conf;
+#[cfg(feature = "serde")]
+mod mode_serde;
 mod modes;
 mod settings;
 

@@ -17,7 +17,6 @@ pub enum LsmHandleMode {
 /// [`BackgroundMode`] is its counterpart for the builder and also knows both threads at once.
 #[repr(C)]
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LsmMode {
     /// The writing thread does everything. The default.
     #[default]

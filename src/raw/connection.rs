@@ -237,12 +237,14 @@ impl Connection {
         let db = self.idle("work")?;
         let n_merge = c_int::try_from(n_merge).unwrap_or(c_int::MAX);
         let n_kb = kib.map_or(-1, |kib| c_int::try_from(kib).unwrap_or(c_int::MAX));
-        let mut written_kb: c_int = 0;
+        // lsm1's own count leaves out the flush and converts pages to KiB upside down.
+        let before = self.pages_written()?;
         // SAFETY: `db` is live, open for writing, without cursor or transaction, and ours
-        // by `&mut self`; `written_kb` is a live local.
-        let rc = unsafe { ffi::lsm_work(db, n_merge, n_kb, &mut written_kb) };
+        // by `&mut self`; a null pointer means that the count isn't wanted.
+        let rc = unsafe { ffi::lsm_work(db, n_merge, n_kb, ptr::null_mut()) };
         self.check("work", rc)?;
-        Ok(u32::try_from(written_kb).unwrap_or(0))
+        let pages = self.pages_written()?.wrapping_sub(before);
+        Ok(pages.saturating_mul(self.page_size_bytes()? / 256) / 4)
     }
 
     /// Writes both in-memory trees to the database file.
@@ -288,13 +290,23 @@ impl Connection {
         Ok(u32::try_from(kb).unwrap_or(0))
     }
 
-    /// 4 KiB pages that this connection has written to the file. Cheap.
+    /// Pages that this connection has written to the file; wraps round. Cheap.
     pub(crate) fn pages_written(&self) -> Result<u32, LsmError> {
         self.refuse_codecs("pages written")?;
         // SAFETY: the handle is live and open; the argument is one `int *`.
         let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NWRITE) };
         self.check("pages written", rc)?;
-        Ok(u32::try_from(n).unwrap_or(0))
+        Ok(u32::from_ne_bytes(n.to_ne_bytes()))
+    }
+
+    /// The file's page size.
+    fn page_size_bytes(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("page size")?;
+        // SAFETY: the handle is live and used by this thread only; on an open database this
+        // parameter is only read.
+        let (rc, bytes) = unsafe { params::config_int(self.db, Param::PageSizeBytes as c_int, 0) };
+        self.check("page size", rc)?;
+        Ok(u32::try_from(bytes).unwrap_or(0))
     }
 
     /// The id of the page codec in the file; 0 while nothing has been written to it.
