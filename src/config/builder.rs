@@ -77,7 +77,10 @@ impl LsmDbBuilder {
 
     /// Refuse writes. Default: false. The file must exist.
     ///
-    /// The engine still locks the file and needs write permission for it.
+    /// Alone, this still locks the file for this process and needs write permission for it.
+    /// Together with [`multi_process(true)`](Self::multi_process) a file that nobody writes
+    /// needs read permission only, and any number of processes may read it at once: the
+    /// choice for write-once files.
     pub fn read_only(mut self, yes: bool) -> Self {
         self.settings.read_only = yes;
         self
@@ -136,7 +139,7 @@ impl LsmDbBuilder {
 
     /// Block size of a new database in KiB, a power of two from 64 to 65,536. Default: 8192.
     ///
-    /// Space is freed and reused in blocks. A block must hold at least eight pages: with
+    /// Space is freed and reused in blocks: smaller ones make small files smaller. A block must hold at least eight pages: with
     /// fewer the engine destroys data, so opening is refused.
     pub fn block_size_kib(mut self, kib: u32) -> Self {
         self.settings.block_size_kib = kib;
