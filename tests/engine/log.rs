@@ -43,14 +43,14 @@ fn commits_after_a_rolled_back_wrap_survive_a_crash() -> Rc {
         ..Config::default()
     };
     let db = Db::open(&path, &config)?;
-    let value = vec![b'v'; 4000];
+    let value = vec![b'v'; 9000];
     for i in 0..120_usize {
         db.begin(1)?;
         db.insert(b"undone", &value)?;
         db.rollback(0)?;
         db.insert(format!("{i:04}").as_bytes(), &value)?;
         if i % 10 == 9 {
-            db.work(4, 1000)?;
+            db.flush()?;
             db.checkpoint()?;
         }
         if i % 4 == 3 {

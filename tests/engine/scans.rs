@@ -3,25 +3,23 @@
 use crate::harness::{Config, Db, Rc, Seek};
 use crate::history::{Ground, check};
 
-// After the cursor had stood on a record, an exact seek for a key that is not there left it
-// valid, on that record.
+// An exact seek ends early at a deletion in memory. The cursor's other parts stayed where
+// an earlier seek had left them, and so it was valid, on that record.
 #[test]
 fn seek_eq_on_a_reused_cursor_is_not_valid_for_a_missing_key() -> Rc {
     let dir = tempfile::tempdir().expect("temporary directory");
     let db = Db::open(&dir.path().join("db"), &Config::default())?;
-    for in_file in [false, true] {
-        db.insert(b"a", b"1")?;
-        db.insert(b"c", b"3")?;
-        if in_file {
-            db.flush()?;
-        }
-        for how in [Seek::Ge, Seek::Le, Seek::Eq] {
-            let mut cursor = db.cursor()?;
-            cursor.seek(b"a", how)?;
-            assert!(cursor.valid());
-            cursor.seek(b"b", Seek::Eq)?;
-            assert!(!cursor.valid(), "after {how:?}, in file {in_file}");
-        }
+    for key in [b"a", b"b", b"c"] {
+        db.insert(key, b"value")?;
+    }
+    db.flush()?;
+    db.delete(b"b")?;
+    for how in [Seek::Ge, Seek::Le, Seek::Eq] {
+        let mut cursor = db.cursor()?;
+        cursor.seek(b"a", how)?;
+        assert!(cursor.valid());
+        cursor.seek(b"b", Seek::Eq)?;
+        assert!(!cursor.valid(), "after {how:?}");
     }
     Ok(())
 }
