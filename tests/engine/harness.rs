@@ -40,7 +40,6 @@ impl fmt::Debug for Code {
 pub type Rc<T = ()> = Result<T, Code>;
 
 pub const BUSY: Code = Code(5);
-pub const NOMEM: Code = Code(7);
 pub const CORRUPT: Code = Code(11);
 pub const MISUSE: Code = Code(21);
 
@@ -255,27 +254,6 @@ impl Db {
         check(unsafe { ffi::lsm_checkpoint(self.raw.as_ptr(), ptr::null_mut()) })
     }
 
-    /// The levels of the tree as lsm1 prints them.
-    pub fn structure(&self) -> Rc<String> {
-        let mut text: *mut c_char = ptr::null_mut();
-        // SAFETY: this parameter takes a pointer to a string, which is a live local.
-        check(unsafe {
-            ffi::lsm_info(self.raw.as_ptr(), ffi::LSM_INFO_DB_STRUCTURE, &raw mut text)
-        })?;
-        if text.is_null() {
-            return Ok(String::new());
-        }
-        // SAFETY: on success lsm1 hands over a C string that is ours to free, in the
-        // environment of the handle.
-        unsafe {
-            let copy = std::ffi::CStr::from_ptr(text)
-                .to_string_lossy()
-                .into_owned();
-            ffi::lsm_free(ffi::lsm_get_env(self.raw.as_ptr()), text.cast());
-            Ok(copy)
-        }
-    }
-
     pub fn cursor(&self) -> Rc<Cursor<'_>> {
         let mut raw = ptr::null_mut();
         // SAFETY: the handle and the out-parameter are live.
@@ -364,7 +342,6 @@ impl Cursor<'_> {
         check(unsafe { ffi::lsm_csr_last(self.raw.as_ptr()) })
     }
 
-    #[expect(clippy::should_implement_trait, reason = "lsm1's name for it")]
     pub fn next(&mut self) -> Rc {
         // SAFETY: the cursor is live.
         check(unsafe { ffi::lsm_csr_next(self.raw.as_ptr()) })
@@ -669,7 +646,7 @@ fn fault_env() -> *mut ffi::lsm_env {
         // SAFETY: passed on as it came.
         unsafe { base().xRead.expect("xRead")(f, off, data, n) }
     }
-    unsafe extern "C" fn sync(f: *mut ffi::lsm_file) -> c_int {
+    unsafe extern "C" fn sync(_: *mut ffi::lsm_file) -> c_int {
         if strikes(Kind::Sync) {
             return IOERR;
         }
@@ -716,7 +693,7 @@ fn fault_env() -> *mut ffi::lsm_env {
             // Overwrite what is freed, so that using it afterwards does not go unnoticed.
             // SAFETY: the block is live, and its size may count a header of 8 bytes before it.
             unsafe {
-                let size = base().xSize.expect("xSize")(env, p) as usize;
+                let size = base().xSize.expect("xSize")(env, p);
                 ptr::write_bytes(p.cast::<u8>(), 0xa5, size.saturating_sub(8));
             }
         }

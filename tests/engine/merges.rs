@@ -3,12 +3,44 @@
 //! The histories were found at random and then shrunk.
 
 use crate::harness::Config;
-use crate::history::{Ground, check};
+use crate::history::{Ground, Profile, Random, check, random};
 
 fn quick() -> Config {
     Config {
         safety: 0,
         ..Config::default()
+    }
+}
+
+// No bug of its own: histories nobody has looked at, on levels of many shapes.
+#[test]
+fn random_histories_agree_with_an_ordered_map() {
+    for seed in 0..24 {
+        let mut dice = Random::new(seed);
+        let config = Config {
+            page_size: [256, 512, 1024, 4096][dice.below(4) as usize],
+            block_kib: 64,
+            autoflush_kib: [1, 4, 16][dice.below(3) as usize],
+            automerge: 2 + dice.below(4) as i32,
+            max_freelist: [2, 24][dice.below(2) as usize],
+            autocheckpoint_kib: [32, 2048][dice.below(2) as usize],
+            mmap: seed % 4 == 0,
+            compression: seed % 4 == 1,
+            ..quick()
+        };
+        let profile = Profile {
+            keys: [20, 60, 200][dice.below(3) as usize],
+            value: [20, 200, 1000][dice.below(3) as usize],
+            ranges: seed % 2 == 0,
+            transactions: true,
+            flush: true,
+        };
+        let long_key = [0, 100, 600][dice.below(3) as usize];
+        let words: Vec<String> = random(&mut dice, &profile, 400)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        check(&Ground { config, long_key }, &words.join(" "));
     }
 }
 
