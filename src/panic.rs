@@ -22,15 +22,14 @@ pub(crate) fn guard<T>(fallback: T, f: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => value,
         Err(payload) => {
-            // The first panic is the one to report. Others are leaked, since dropping a
-            // payload may panic again; so is one that comes while the thread's storage is
-            // being torn down.
+            // The first panic is the one to report. Others are dropped; so is one that comes
+            // while the thread's storage is being torn down.
             let mut payload = Some(payload);
             let _ = STASH.try_with(|stash| {
                 let first = stash.take().or_else(|| payload.take());
                 stash.set(first);
             });
-            std::mem::forget(payload);
+            bury(payload);
             fallback
         }
     }
@@ -53,8 +52,14 @@ pub(crate) fn is_pending() -> bool {
 
 /// Forgets a caught panic: for `Drop`, where a second panic would abort.
 pub(crate) fn discard() {
-    // Leaked, since dropping a payload may panic.
-    std::mem::forget(take());
+    bury(take());
+}
+
+/// Drops a payload, whose own `Drop` may panic once more.
+fn bury(payload: Option<Payload>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
 }
 
 fn take() -> Option<Payload> {
