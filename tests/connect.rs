@@ -167,7 +167,7 @@ fn a_read_only_handle_reads_and_refuses_every_write() -> Result {
 
 #[test]
 fn a_read_only_handle_knows_the_codec() -> Result {
-    for (compression, id) in [
+    let codecs = [
         (Compression::None, LsmCompressionLib::NoCompression),
         #[cfg(feature = "lz4")]
         (Compression::LZ4, LsmCompressionLib::LZ4),
@@ -175,7 +175,8 @@ fn a_read_only_handle_knows_the_codec() -> Result {
         (Compression::ZLIB, LsmCompressionLib::ZLib),
         #[cfg(feature = "zstd")]
         (Compression::ZSTD, LsmCompressionLib::ZStd),
-    ] {
+    ];
+    for (compression, id) in codecs {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("missing.lsm");
         let mut db = LsmDb::builder().compression(compression).open(&path)?;
