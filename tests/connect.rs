@@ -365,7 +365,6 @@ fn a_path_without_a_file_name_is_an_error() {
 
 /// lsm1 takes any file for an empty database and overwrites it.
 #[test]
-#[ignore = "the header isn't checked yet"]
 fn a_file_that_is_no_database_is_refused_and_left_alone() -> Result {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("letter.txt");

@@ -85,8 +85,8 @@ impl Connection {
         codecs: &CodecChoice,
     ) -> Result<Connection, LsmError> {
         let fail = |rc| LsmError::from_raw("open", rc).with_path(path);
-        let refuse = |message: String| {
-            LsmError::new("open", LsmErrorCode::LsmCantOpen)
+        let refuse = |(code, message): (LsmErrorCode, String)| {
+            LsmError::new("open", code)
                 .with_path(path)
                 .with_message(message)
         };

@@ -6,6 +6,7 @@
 
 mod connection;
 mod cursor;
+mod header;
 mod hooks;
 mod params;
 mod path;

@@ -10,6 +10,12 @@ use std::ffi::CString;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::header;
+use crate::error::LsmErrorCode;
+
+/// Why a file isn't opened.
+type Refusal = (LsmErrorCode, String);
+
 /// Device and inode.
 type Identity = (u64, u64);
 
@@ -31,8 +37,12 @@ impl Registration {
     /// Registers a connection that is about to open `path` under `name`.
     ///
     /// # Errors
-    /// A sentence that says why the file can't be opened.
-    pub(super) fn new(name: CString, path: &Path, read_only: bool) -> Result<Registration, String> {
+    /// Why the file can't be opened.
+    pub(super) fn new(
+        name: CString,
+        path: &Path,
+        read_only: bool,
+    ) -> Result<Registration, Refusal> {
         let identity = identify(path);
         if !read_only {
             refuse_hard_links(path)?;
@@ -42,21 +52,29 @@ impl Registration {
             .iter()
             .find(|entry| entry.name != name && identity.is_some() && entry.identity == identity)
         {
-            return Err(format!(
+            let message = format!(
                 "the file is already open in this process as {}: use that name",
                 other.name.to_string_lossy()
-            ));
+            );
+            return Err((LsmErrorCode::LsmCantOpen, message));
         }
         match open.iter_mut().find(|entry| entry.name == name) {
             Some(entry) if entry.identity.is_some() && entry.identity != identity => {
                 return Err(replaced());
             }
             Some(entry) => entry.connections += 1,
-            None => open.push(Entry {
-                name: name.clone(),
-                identity,
-                connections: 1,
-            }),
+            None => {
+                // Under the lock, so that nobody else in the process opens it meanwhile.
+                if !header::may_be_a_database(path) {
+                    let message = "this isn't an lsm1 database; it was left as it is";
+                    return Err((LsmErrorCode::LsmCorrupt, message.to_owned()));
+                }
+                open.push(Entry {
+                    name: name.clone(),
+                    identity,
+                    connections: 1,
+                });
+            }
         }
         Ok(Registration { name })
     }
@@ -65,7 +83,7 @@ impl Registration {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(super) fn confirm(&self, path: &Path) -> Result<(), String> {
+    pub(super) fn confirm(&self, path: &Path) -> Result<(), Refusal> {
         let identity = identify(path);
         let mut open = lock();
         match open.iter_mut().find(|entry| entry.name == self.name) {
@@ -89,9 +107,10 @@ impl Drop for Registration {
     }
 }
 
-fn replaced() -> String {
-    "the file was removed or replaced while this process had it open: close all handles first"
-        .to_owned()
+fn replaced() -> Refusal {
+    let message =
+        "the file was removed or replaced while this process had it open: close all handles first";
+    (LsmErrorCode::LsmCantOpen, message.to_owned())
 }
 
 fn lock() -> MutexGuard<'static, Vec<Entry>> {
@@ -109,14 +128,17 @@ fn identify(path: &Path) -> Option<Identity> {
 
 /// After a crash, the log of a file with two names lies beside one of them only.
 #[cfg(unix)]
-fn refuse_hard_links(path: &Path) -> Result<(), String> {
+fn refuse_hard_links(path: &Path) -> Result<(), Refusal> {
     use std::os::unix::fs::MetadataExt;
     match path.metadata() {
-        Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => Err(format!(
-            "the file has {} names (hard links), and after a crash its log would be found under \
-             one of them only: keep one name",
-            metadata.nlink()
-        )),
+        Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => {
+            let message = format!(
+                "the file has {} names (hard links), and after a crash its log would be found \
+                 under one of them only: keep one name",
+                metadata.nlink()
+            );
+            Err((LsmErrorCode::LsmCantOpen, message))
+        }
         _ => Ok(()),
     }
 }
@@ -127,6 +149,6 @@ fn identify(path: &Path) -> Option<Identity> {
 }
 
 #[cfg(not(unix))]
-fn refuse_hard_links(path: &Path) -> Result<(), String> {
+fn refuse_hard_links(path: &Path) -> Result<(), Refusal> {
     Ok(())
 }
