@@ -52,7 +52,7 @@
 //! # Features
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
-//! without them. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+//! without them. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;

@@ -48,8 +48,11 @@ pub enum Compression {
     /// Pages are stored as they are. The default.
     #[default]
     None,
-    /// LZ4. Level 1 (the default) to 2 is the fast coder, 3 to 12 the high-compression one;
-    /// reading is equally fast.
+    /// LZ4. Level 1 (the default) to 2 is the fast coder; 3 to 12 is the high-compression
+    /// one, which needs the feature `lz4-hc`. All builds read all levels, equally fast.
+    ///
+    /// Without `lz4-hc` the coder is in Rust, and slow unless it is optimised: in a debug
+    /// build set `opt-level = 3` for the package `lz4_flex`, or turn the feature on.
     Lz4 {
         /// 1 to 12.
         level: u8,
@@ -134,6 +137,9 @@ fn missing(feature: &str) -> LsmError {
 
 #[cfg(feature = "lz4")]
 fn lz4(level: u8) -> Result<Arc<dyn PageCodec>, LsmError> {
+    if level > super::lz4::LAST_FAST_LEVEL && !cfg!(feature = "lz4-hc") {
+        return Err(missing("lz4-hc"));
+    }
     Ok(Arc::new(super::lz4::Lz4::new(level)))
 }
 #[cfg(not(feature = "lz4"))]
