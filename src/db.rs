@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::builder::LsmDbBuilder;
 use crate::compression::LsmCompressionLib;
-use crate::config::{DbConf, LsmDbBuilder, Settings};
+use crate::config::{DbConf, Settings};
 use crate::cursor::LsmCursor;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;

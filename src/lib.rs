@@ -56,6 +56,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
+mod builder;
 pub mod compression;
 pub mod config;
 mod cursor;
@@ -70,8 +71,9 @@ mod raw;
 mod session;
 mod traits;
 
+pub use builder::LsmDbBuilder;
 pub use compression::LsmCompressionLib;
-pub use config::{DbConf, LsmDbBuilder, LsmHandleMode, LsmMode};
+pub use config::{DbConf, LsmHandleMode, LsmMode};
 pub use cursor::LsmCursor;
 pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};

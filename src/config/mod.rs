@@ -1,14 +1,12 @@
 //! Settings: [`DbConf`] as in 0.2.2, and everything else through
 //! [`LsmDbBuilder`](crate::LsmDbBuilder).
 
-mod builder;
 mod conf;
 #[cfg(feature = "serde")]
 mod mode_serde;
 mod modes;
 mod settings;
 
-pub use builder::LsmDbBuilder;
 pub use conf::DbConf;
 pub use modes::{BackgroundMode, LsmHandleMode, LsmMode, Mmap, Safety};
 pub(crate) use settings::Settings;

@@ -8,9 +8,11 @@ mod connection;
 mod cursor;
 mod header;
 mod hooks;
+mod info;
 mod params;
 mod path;
 mod registry;
+mod write;
 
 pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek};

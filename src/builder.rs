@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{BackgroundMode, Mmap, Safety, Settings};
 use crate::compression::{self, Compression, PageCodec};
+use crate::config::{BackgroundMode, Mmap, Safety, Settings};
 use crate::db::LsmDb;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;

@@ -1,0 +1,78 @@
+//! What a connection can tell about its database.
+
+use std::ffi::c_int;
+
+use super::{Connection, Param, params};
+use crate::error::{LsmError, LsmErrorCode};
+use crate::ffi;
+
+/// Sizes of the in-memory trees, in KiB.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TreeSize {
+    /// The tree that waits to be written to the file; 0 if there is none.
+    pub(crate) old_kib: u32,
+    /// The tree that takes new entries.
+    pub(crate) live_kib: u32,
+}
+
+impl Connection {
+    /// How much is held in memory.
+    pub(crate) fn tree_size(&self) -> Result<TreeSize, LsmError> {
+        self.refuse_read_only("tree size")?;
+        self.refuse_codecs("tree size")?;
+        // SAFETY: the handle is live, open for writing (just checked; `Connection` exists
+        // only open) and used by this thread only.
+        let (rc, old_kb, new_kb) = unsafe { params::info_tree_size(self.db) };
+        self.check("tree size", rc)?;
+        Ok(TreeSize {
+            old_kib: u32::try_from(old_kb).unwrap_or(0),
+            live_kib: u32::try_from(new_kb).unwrap_or(0),
+        })
+    }
+
+    /// KiB written to the file since the last checkpoint. Reads a page of the file.
+    pub(crate) fn checkpoint_debt_kib(&self) -> Result<u32, LsmError> {
+        self.refuse_read_only("checkpoint size")?;
+        self.refuse_codecs("checkpoint size")?;
+        // SAFETY: as in `tree_size`; the argument is one `int *`.
+        let (rc, kb) = unsafe { params::info_int(self.db, ffi::LSM_INFO_CHECKPOINT_SIZE) };
+        self.check("checkpoint size", rc)?;
+        Ok(u32::try_from(kb).unwrap_or(0))
+    }
+
+    /// Pages that this connection has written to the file; wraps round. Cheap.
+    pub(crate) fn pages_written(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("pages written")?;
+        // SAFETY: the handle is live and open; the argument is one `int *`.
+        let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NWRITE) };
+        self.check("pages written", rc)?;
+        Ok(u32::from_ne_bytes(n.to_ne_bytes()))
+    }
+
+    /// The file's page size.
+    pub(super) fn page_size_bytes(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("page size")?;
+        // SAFETY: the handle is live and used by this thread only; on an open database this
+        // parameter is only read.
+        let (rc, bytes) = unsafe { params::config_int(self.db, Param::PageSizeBytes as c_int, 0) };
+        self.check("page size", rc)?;
+        Ok(u32::try_from(bytes).unwrap_or(0))
+    }
+
+    /// The id of the page codec in the file; 0 while nothing has been written to it.
+    pub(crate) fn compression_id(&self) -> Result<u32, LsmError> {
+        // lsm1 answers from the connection's last snapshot, which may be older than the first
+        // write to the file; and a read-only handle knows the file only while it has one, lsm1
+        // would follow a null pointer otherwise. So take a new one. That its codec is the
+        // wrong one doesn't matter here: lsm1 has read the id by then.
+        let _snapshot = match self.cursor() {
+            Err(error) if error.code() == LsmErrorCode::LsmMismatch && !self.read_only => None,
+            snapshot => Some(snapshot?),
+        };
+        // SAFETY: the handle is live and open, and has a snapshot if it is read-only; the
+        // argument is one `unsigned int *`, of the same size and alignment as `int *`.
+        let (rc, id) = unsafe { params::info_int(self.db, ffi::LSM_INFO_COMPRESSION_ID) };
+        self.check("compression id", rc)?;
+        Ok(u32::from_ne_bytes(id.to_ne_bytes()))
+    }
+}
