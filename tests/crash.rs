@@ -295,8 +295,7 @@ fn write_until_full(argument: &str) -> Result {
     }
     if what == "log" {
         // As if the process had crashed now: the rows are nowhere but in the log.
-        std::mem::forget(db);
-        return Ok(());
+        std::process::exit(0);
     }
     assert!(db.flush().is_err() || db.checkpoint().is_ok());
     // It closes, with or without an error, and doesn't hang.

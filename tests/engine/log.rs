@@ -39,7 +39,7 @@ fn commits_after_a_rolled_back_wrap_survive_a_crash() -> Rc {
     let path = dir.path().join("db");
     let config = Config {
         safety: 0,
-        autoflush_kib: 32,
+        autoflush_kib: 256,
         ..Config::default()
     };
     let db = Db::open(&path, &config)?;
@@ -50,7 +50,7 @@ fn commits_after_a_rolled_back_wrap_survive_a_crash() -> Rc {
         db.rollback(0)?;
         db.insert(format!("{i:04}").as_bytes(), &value)?;
         if i % 10 == 9 {
-            db.flush()?;
+            db.work(2, 1_000_000)?;
             db.checkpoint()?;
         }
         if i % 4 == 3 {
