@@ -203,6 +203,10 @@ fn on_a_full_disk_writes_fail_and_acknowledged_rows_survive() -> Result {
             let argument = format!("{i} {codec} {}", path.display());
             let mut command = child_with_file_limit(NAME, argument, kib)?;
             command.stderr(Stdio::piped());
+            if codec == "log" {
+                // It ends without closing, which isn't a leak to report.
+                command.env("ASAN_OPTIONS", "detect_leaks=0");
+            }
             let (mut child, told) = start(command)?;
             let watchdog = Instant::now();
             let (mut acknowledged, mut errors) = (0, 0);
