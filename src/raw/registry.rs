@@ -43,11 +43,12 @@ impl Registration {
         path: &Path,
         read_only: bool,
     ) -> Result<Registration, Refusal> {
-        let identity = identify(path);
         if !read_only {
             refuse_hard_links(path)?;
         }
         let mut open = lock();
+        // Under the lock: another thread may create and confirm the file at this moment.
+        let identity = identify(path);
         if let Some(other) = open
             .iter()
             .find(|entry| entry.name != name && identity.is_some() && entry.identity == identity)
@@ -84,8 +85,8 @@ impl Registration {
     /// # Errors
     /// As [`new`](Self::new).
     pub(super) fn confirm(&self, path: &Path) -> Result<(), Refusal> {
-        let identity = identify(path);
         let mut open = lock();
+        let identity = identify(path);
         match open.iter_mut().find(|entry| entry.name == self.name) {
             Some(entry) if entry.identity.is_none() => entry.identity = identity,
             Some(entry) if entry.identity != identity => return Err(replaced()),
