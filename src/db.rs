@@ -232,7 +232,7 @@ impl LsmDb {
     /// Inserts a record, or replaces the one with this key. Empty keys and values are fine.
     ///
     /// # Errors
-    /// A key and value of more than 1 GiB together are refused. After any other error it is
+    /// A key and value of more than 1 GiB less 64 KiB together are refused. After any other error it is
     /// unknown whether the record is there: the write itself or work that followed may have
     /// failed. Inside a transaction, only a rollback can follow an error.
     pub fn insert(

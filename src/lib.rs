@@ -46,7 +46,7 @@
 //!
 //! # Limits
 //!
-//! A key and its value take 1 GiB at most, a transaction 2 GiB. An open cursor or iterator
+//! A key and its value take a little less than 1 GiB at most, a transaction 2 GiB. An open cursor or iterator
 //! keeps the space it sees from being reused.
 //!
 //! # Features

@@ -106,7 +106,7 @@ where
     /// unless one is open.
     ///
     /// # Errors
-    /// `LsmConversionErr` if key and value take more than 1 GiB; `LsmReadOnly`; `LsmBusy` if
+    /// `LsmConversionErr` if key and value take more than 1 GiB less 64 KiB; `LsmReadOnly`; `LsmBusy` if
     /// another connection is writing; the failure of a background thread. After an I/O error
     /// it is unknown whether the record is there.
     fn persist(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmErrorCode>;
