@@ -91,6 +91,7 @@ impl Default for Config {
 /// A connection. Dropping it rolls back and closes.
 pub struct Db {
     raw: NonNull<ffi::lsm_db>,
+    closed: bool,
     pub path: PathBuf,
 }
 
@@ -117,6 +118,7 @@ impl Db {
         check(unsafe { ffi::lsm_new(env, &mut raw) })?;
         let db = Db {
             raw: NonNull::new(raw).expect("lsm_new gave no handle"),
+            closed: false,
             path: PathBuf::new(),
         };
         db.configure(config)?;
@@ -287,9 +289,9 @@ impl Db {
     }
 
     /// Closes and tells how it went. The handle is gone in any case but MISUSE.
-    pub fn close(self) -> Rc {
+    pub fn close(mut self) -> Rc {
+        self.closed = true;
         let raw = self.raw;
-        std::mem::forget(self);
         // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
         check(unsafe { ffi::lsm_close(raw.as_ptr()) })
     }
@@ -297,6 +299,9 @@ impl Db {
 
 impl Drop for Db {
     fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
         // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
         unsafe {
             ffi::lsm_rollback(self.raw.as_ptr(), 0);
