@@ -61,6 +61,9 @@ pub mod compression;
 pub mod config;
 mod cursor;
 mod db;
+#[cfg(unix)]
+#[allow(unsafe_code, dead_code)]
+pub mod env;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;

@@ -1,0 +1,3 @@
+//! The environment that the engine runs in.
+
+pub(crate) mod system;
