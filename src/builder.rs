@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::compression::{self, Compression, PageCodec};
 use crate::config::{BackgroundMode, Mmap, Safety, Settings};
 use crate::db::LsmDb;
+#[cfg(unix)]
+use crate::env::Env;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
 
@@ -69,6 +71,14 @@ impl LsmDbBuilder {
         LsmDb::open_with(path, settings, self.metrics)
     }
 
+    /// The environment to open the database in. Default: [`UnixEnv`](crate::env::UnixEnv),
+    /// real files.
+    #[cfg(unix)]
+    pub fn env(mut self, env: impl Into<Env>) -> Self {
+        self.settings.env = env.into();
+        self
+    }
+
     /// Create the file if it doesn't exist. Default: true. Without effect if read-only.
     pub fn create(mut self, yes: bool) -> Self {
         self.settings.create = yes;
@@ -77,10 +87,17 @@ impl LsmDbBuilder {
 
     /// Refuse writes. Default: false. The file must exist.
     ///
-    /// Alone, this still locks the file for this process and needs write permission for it.
-    /// Together with [`multi_process(true)`](Self::multi_process) a file that nobody writes
-    /// needs read permission only, and any number of processes may read it at once: the
-    /// choice for write-once files.
+    /// Nothing is created, written or locked out: a file that nobody writes needs read
+    /// permission only, also in a directory or on a file system that is read-only, and any
+    /// number of processes may read it at once. The log of a process that crashed is read
+    /// too, and left as it is.
+    ///
+    /// Beside a writer in this process the handle joins its database and sees each commit.
+    /// Beside processes that write with [`multi_process(true)`](Self::multi_process) it does
+    /// too, and then needs write permission for the file and for the shared memory beside it.
+    /// A process that has the file to itself makes the opening busy; and such a process finds
+    /// the file busy while a read-only handle is open (not if it uses `lsmlite-rs` 0.2.2,
+    /// which looks only for handles that are reading at that moment).
     pub fn read_only(mut self, yes: bool) -> Self {
         self.settings.read_only = yes;
         self

@@ -62,7 +62,7 @@ pub mod config;
 mod cursor;
 mod db;
 #[cfg(unix)]
-#[allow(unsafe_code, dead_code)]
+#[allow(unsafe_code)]
 pub mod env;
 mod error;
 #[allow(unsafe_code)]

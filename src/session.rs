@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::background::Background;
 use crate::config::Settings;
 use crate::error::LsmError;
-use crate::ffi;
 use crate::metrics::LsmMetrics;
 use crate::raw::{Connection, Param};
 
@@ -36,12 +35,13 @@ impl Session {
         metrics: Option<&LsmMetrics>,
     ) -> Result<Session, LsmError> {
         settings.check().map_err(|error| error.with_path(path))?;
-        if (settings.read_only || !settings.create) && !path.exists() {
-            return Err(LsmError::from_raw("open", ffi::LSM_IOERR_NOENT)
-                .with_path(path)
-                .with_message("there is no such file, and it wasn't to be created"));
-        }
-        let connection = Connection::open(path, &settings.params(), &settings.codecs)?;
+        let connection = Connection::open(
+            &settings.env,
+            path,
+            settings.opening(),
+            &settings.params(),
+            &settings.codecs,
+        )?;
         let background = Background::start(path, settings, metrics)?;
         Ok(Session {
             background,

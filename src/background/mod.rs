@@ -6,11 +6,13 @@
 mod signals;
 mod worker;
 
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::config::{BackgroundMode, Settings};
+use crate::env::{Opening, Process};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
 use crate::raw::Connection;
@@ -26,6 +28,7 @@ pub(crate) struct Background {
     /// The writer itself writes pages, so it has to watch the checkpoint debt.
     watches_debt: bool,
     pages_seen: u32,
+    process: Process,
 }
 
 /// When to wake a thread and when to wait for it.
@@ -74,6 +77,7 @@ impl Background {
             merges,
             watches_debt: !merges,
             pages_seen: 0,
+            process: Process::current(),
         };
         if merges {
             // Alone, the merger checkpoints as it goes.
@@ -173,6 +177,11 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // The threads stayed behind in the process that this one was forked from.
+            self.threads.drain(..).for_each(mem::forget);
+            return;
+        }
         self.signals.stop();
         for thread in self.threads.drain(..) {
             // A panic was caught and reported in the thread itself.
@@ -182,5 +191,14 @@ impl Drop for Background {
 }
 
 fn open(path: &Path, settings: &Settings, checkpoints: bool) -> Result<Connection, LsmError> {
-    Connection::open(path, &settings.worker_params(checkpoints), &settings.codecs)
+    Connection::open(
+        &settings.env,
+        path,
+        Opening {
+            read_only: false,
+            create: false,
+        },
+        &settings.worker_params(checkpoints),
+        &settings.codecs,
+    )
 }

@@ -2,12 +2,14 @@
 
 use super::{BackgroundMode, Mmap, Safety};
 use crate::compression::CodecChoice;
+use crate::env::{Env, Opening};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::raw::Param;
 
 /// What a session is opened with. The defaults are those of 0.2.2.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) env: Env,
     pub(crate) create: bool,
     pub(crate) read_only: bool,
     pub(crate) background: BackgroundMode,
@@ -28,6 +30,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            env: Env::default(),
             create: true,
             read_only: false,
             background: BackgroundMode::None,
@@ -75,7 +78,21 @@ impl Settings {
                 self.block_size_kib, self.page_size_bytes
             )));
         }
+        if !self.env.can_map() && (self.mmap != Mmap::Off || self.multi_process) {
+            return Err(refuse(
+                "this environment has no mapped files: set mmap to Off and multi_process to false"
+                    .to_owned(),
+            ));
+        }
         Ok(())
+    }
+
+    /// How the caller's own connection opens the file.
+    pub(crate) fn opening(&self) -> Opening {
+        Opening {
+            read_only: self.read_only,
+            create: self.create,
+        }
     }
 
     /// The parameters of the caller's own connection.
@@ -116,7 +133,11 @@ impl Settings {
 
     fn shared_params(&self) -> Vec<(Param, i32)> {
         vec![
-            (Param::MultipleProcesses, i32::from(self.multi_process)),
+            // A read-only handle of the single-process kind would lock the file for itself.
+            (
+                Param::MultipleProcesses,
+                i32::from(self.multi_process || self.read_only),
+            ),
             (
                 Param::Safety,
                 match self.safety {

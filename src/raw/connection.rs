@@ -7,9 +7,9 @@ use std::ptr::{self, NonNull};
 
 use super::cursor::Cursor;
 use super::hooks::Hooks;
-use super::registry::Registration;
-use super::{params, path};
+use super::params;
 use crate::compression::CodecChoice;
+use crate::env::{Env, Opening, Process, Registration, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
@@ -44,7 +44,9 @@ pub(crate) struct Connection {
     path: PathBuf,
     /// C points into it until `lsm_close`, which `Drop` calls before any field goes.
     hooks: Hooks,
+    /// Also keeps the environment, which C uses until `lsm_close`.
     registration: Registration,
+    process: Process,
 }
 
 #[derive(Debug)]
@@ -67,23 +69,20 @@ impl Connection {
     /// # Errors
     /// Whatever lsm1 answers, with the path. Nothing is leaked.
     pub(crate) fn open(
+        env: &Env,
         path: &Path,
+        how: Opening,
         params: &[(Param, i32)],
         codecs: &CodecChoice,
     ) -> Result<Connection, LsmError> {
         let fail = |rc| LsmError::from_raw("open", rc).with_path(path);
-        let refuse = |(code, message): (LsmErrorCode, String)| {
-            LsmError::new("open", code)
-                .with_path(path)
-                .with_message(message)
-        };
-        let z_filename = path::for_engine(path)?;
-        let read_only = params.contains(&(Param::ReadOnly, 1));
         let registration =
-            Registration::new(z_filename.clone(), path, read_only).map_err(refuse)?;
+            Registration::new(env, path, how).map_err(|error| name_holder(error, env, path))?;
+        take_failure();
         let mut handle: *mut ffi::lsm_db = ptr::null_mut();
-        // SAFETY: a null environment means lsm1's own; `handle` is a live local.
-        let rc = unsafe { ffi::lsm_new(ptr::null_mut(), &mut handle) };
+        // SAFETY: the registration keeps the environment alive, and this connection drops it
+        // after `lsm_close`; `handle` is a live local.
+        let rc = unsafe { ffi::lsm_new(env.as_c(), &mut handle) };
         let db = match NonNull::new(handle) {
             Some(db) if rc == ffi::LSM_OK => db,
             _ => {
@@ -99,11 +98,12 @@ impl Connection {
             db,
             cursors: RefCell::new(Vec::new()),
             transaction: Transaction::None,
-            read_only,
+            read_only: how.read_only,
             closed: false,
             path: path.to_owned(),
             hooks: Hooks::new(codecs),
             registration,
+            process: Process::current(),
         };
         for &(param, value) in params {
             conn.set(param, value)?;
@@ -111,11 +111,11 @@ impl Connection {
         // SAFETY: `db` is new, not yet open, and ours alone; `Connection` drops `hooks`
         // after it closed `db`.
         conn.check("open", unsafe { conn.hooks.install(db) })?;
-        // SAFETY: `db` is live and ours; the path is nul-terminated and lives for the call.
-        conn.check("open", unsafe {
-            ffi::lsm_open(db.as_ptr(), z_filename.as_ptr())
-        })?;
-        conn.registration.confirm(path).map_err(refuse)?;
+        // SAFETY: `db` is live and ours; the name is nul-terminated and lives for the call.
+        let rc = unsafe { ffi::lsm_open(db.as_ptr(), conn.registration.name().as_ptr()) };
+        conn.check("open", rc)
+            .map_err(|error| name_holder(error, env, path))?;
+        conn.registration.confirm(path)?;
         Ok(conn)
     }
 
@@ -160,7 +160,7 @@ impl Connection {
 
     /// Closes one cursor; only [`Cursor`]'s `Drop` calls this, once.
     pub(super) fn close_cursor(&self, csr: NonNull<ffi::lsm_cursor>) {
-        if self.hooks.report().in_codec() {
+        if self.refuse_codecs("close a cursor").is_err() {
             // It stays in the list, like a leaked one: lsm1 must not be entered now.
             return;
         }
@@ -216,7 +216,14 @@ impl Connection {
     }
 
     /// A codec runs inside a call on its connection; lsm1 must not be entered again from it.
+    /// Nor from a forked process, which has a copy of the handle but not the right to use it.
     pub(super) fn refuse_codecs(&self, operation: &'static str) -> Result<(), LsmError> {
+        if !self.process.is_current() {
+            let error = self.error(operation, LsmErrorCode::LsmMisuse);
+            return Err(error.with_message(
+                "the handle belongs to the process that this one was forked from: use it there",
+            ));
+        }
         if self.hooks.report().in_codec() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message("a page codec can't use the database it works for"));
@@ -236,15 +243,28 @@ impl Connection {
             return Ok(());
         }
         let error = LsmError::from_raw(operation, rc).with_path(&self.path);
-        Err(match self.hooks.report().take() {
-            Some(message) => error.with_message(message),
-            None => error,
+        // The system's own words say more than the engine's.
+        Err(match (take_failure(), self.hooks.report().take()) {
+            (Some(message), _) | (None, Some(message)) => error.with_message(message),
+            (None, None) => error,
         })
+    }
+}
+
+/// Says who is in the way, where that can be found out.
+fn name_holder(error: LsmError, env: &Env, path: &Path) -> LsmError {
+    match env.holder(path) {
+        Some(pid) if error.is_busy() => error.with_message(format!("process {pid} holds the file")),
+        _ => error,
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // Closing would take away the parent's log. The memory goes with this process.
+            self.closed = true;
+        }
         if !self.closed {
             // Nobody is left to hear of an error: `close` is for those who want to.
             self.close_handle();

@@ -6,12 +6,9 @@
 
 mod connection;
 mod cursor;
-mod header;
 mod hooks;
 mod info;
 mod params;
-mod path;
-mod registry;
 mod write;
 
 pub(crate) use connection::{Connection, Param};

@@ -4,9 +4,9 @@
 //! look at the header is coarse on purpose: a database whose header was cut by a power failure
 //! must pass, since its log may still have everything.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io;
+
+use super::file::EngineFile;
 
 /// A file begins with two header pages of this size, whatever its page size is.
 const HEADER_PAGE: usize = 4096;
@@ -16,18 +16,10 @@ const INTEGERS: usize = 2;
 const BLOCK_BYTES: usize = 5;
 const PAGE_BYTES: usize = 7;
 
-/// True unless the file can be read and is neither empty nor anything like a database.
-///
-/// Opens and closes the file, which drops this process's locks on it: call this only while
-/// nobody in the process has it open.
-pub(super) fn may_be_a_database(path: &Path) -> bool {
-    let mut header = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(2 * HEADER_PAGE as u64).read_to_end(&mut header));
-    // What can't be read, or doesn't exist, is for lsm1 to report.
-    read.is_err()
-        || header.iter().all(|&byte| byte == 0)
-        || header.chunks(HEADER_PAGE).any(is_plausible)
+/// True if the file is empty or looks like a database.
+pub(super) fn may_be_a_database(file: &EngineFile) -> io::Result<bool> {
+    let header = file.bytes(0, 2 * HEADER_PAGE)?;
+    Ok(header.iter().all(|&byte| byte == 0) || header.chunks(HEADER_PAGE).any(is_plausible))
 }
 
 /// True if the page states sizes that a database can have.

@@ -1,0 +1,249 @@
+//! The real operating system, on Unix.
+
+use std::ffi::{c_int, c_short};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::ptr::{self, NonNull};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::system::{Access, Bytes, Identity, Lock, Status, System, SystemFile};
+use super::{holder, path};
+
+/// Locks of the open file, not of the process: another open and close of the file doesn't
+/// drop them. Where the system has none, locks of the process must do.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod command {
+    pub(super) const SET: i32 = libc::F_OFD_SETLK;
+    pub(super) const GET: i32 = libc::F_OFD_GETLK;
+}
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod command {
+    pub(super) const SET: i32 = libc::F_SETLK;
+    pub(super) const GET: i32 = libc::F_GETLK;
+}
+
+/// New files can be read by everyone and written by their owner, less the process's umask.
+const MODE: u32 = 0o644;
+
+pub(super) struct Posix;
+
+struct PosixFile(File);
+
+impl System for Posix {
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        path::without_links(path)
+    }
+
+    fn status(&self, path: &Path) -> io::Result<Status> {
+        Ok(status(&fs::metadata(path)?))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn SystemFile>> {
+        // The standard library sets O_CLOEXEC.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access != Access::Read)
+            .create_new(access == Access::CreateNew)
+            .mode(MODE)
+            .open(path)?;
+        Ok(Box::new(PosixFile(file)))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        match File::open(directory)?.sync_all() {
+            // Some file systems have nothing to sync in a directory, and say so.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(directory)?
+            .map(|entry| Ok(entry?.path()))
+            .collect()
+    }
+
+    fn now(&self) -> Duration {
+        SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+    }
+
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time);
+    }
+
+    fn lock_holder(&self, path: &Path, bytes: Bytes, lock: Lock) -> Option<u32> {
+        let file = PosixFile(File::open(path).ok()?);
+        let identity = file.status().ok()?.identity;
+        // A lock of the process names its owner; one of an open file has to be looked for.
+        match file.find_lock(bytes, lock) {
+            Ok(Some(found)) if found.l_pid > 0 => u32::try_from(found.l_pid).ok(),
+            Ok(Some(_)) => holder::search(identity, bytes),
+            _ => None,
+        }
+    }
+}
+
+impl SystemFile for PosixFile {
+    fn status(&self) -> io::Result<Status> {
+        Ok(status(&self.0.metadata()?))
+    }
+
+    fn read_at(&self, buffer: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
+        let offset = libc::off_t::try_from(offset).map_err(out_of_range)?;
+        // SAFETY: the buffer is writable for its length, and the descriptor is open.
+        let got = unsafe {
+            libc::pread(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                offset,
+            )
+        };
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn allocate(&self, bytes: Bytes) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        {
+            let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
+            let length = libc::off_t::try_from(bytes.length).map_err(out_of_range)?;
+            // SAFETY: the descriptor is open; no memory is involved.
+            match unsafe { libc::posix_fallocate(self.0.as_raw_fd(), offset, length) } {
+                0 => return Ok(()),
+                // Not every file system can.
+                libc::EINVAL | libc::EOPNOTSUPP => {}
+                error => return Err(io::Error::from_raw_os_error(error)),
+            }
+        }
+        self.write_zeros(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Mapped pages are pages of the file: one call covers them.
+        self.0.sync_data()
+    }
+
+    fn lock(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+        let mut request = request(bytes, lock)?;
+        match self.control(command::SET, &mut request) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_locked(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+        Ok(self.find_lock(bytes, lock)?.is_some())
+    }
+
+    unsafe fn map(&self, bytes: Bytes, writable: bool) -> io::Result<NonNull<u8>> {
+        let length = usize::try_from(bytes.length).map_err(out_of_range)?;
+        let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
+        let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        // SAFETY: a new mapping at an address of the system's choice touches no memory that
+        // is in use; the caller answers for what happens in it.
+        let at = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                length,
+                protection,
+                libc::MAP_SHARED,
+                self.0.as_raw_fd(),
+                offset,
+            )
+        };
+        if at == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        NonNull::new(at.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))
+    }
+
+    unsafe fn unmap(&self, at: NonNull<u8>, length: usize) {
+        // SAFETY: the caller passes a mapping of ours that nobody uses any more.
+        unsafe { libc::munmap(at.as_ptr().cast(), length) };
+    }
+}
+
+impl PosixFile {
+    fn control(&self, command: c_int, request: &mut libc::flock) -> io::Result<()> {
+        // SAFETY: the descriptor is open, and these commands take a `struct flock`, which is a
+        // live local of the caller.
+        match unsafe { libc::fcntl(self.0.as_raw_fd(), command, ptr::from_mut(request)) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The lock that stands in the way of this one.
+    fn find_lock(&self, bytes: Bytes, lock: Lock) -> io::Result<Option<libc::flock>> {
+        let mut request = request(bytes, lock)?;
+        self.control(command::GET, &mut request)?;
+        Ok((c_int::from(request.l_type) != libc::F_UNLCK as c_int).then_some(request))
+    }
+
+    /// Makes the file longer by writing, which takes space for sure.
+    fn write_zeros(&self, bytes: Bytes) -> io::Result<()> {
+        let zeros = [0; 64 * 1024];
+        let end = bytes.offset.saturating_add(bytes.length);
+        let mut at = self.status()?.length;
+        while at < end {
+            let step = usize::try_from(end - at).map_or(zeros.len(), |n| n.min(zeros.len()));
+            self.0.write_all_at(&zeros[..step], at)?;
+            at += step as u64;
+        }
+        Ok(())
+    }
+}
+
+fn request(bytes: Bytes, lock: Lock) -> io::Result<libc::flock> {
+    // SAFETY: `flock` is a plain C structure, for which zeros are a valid value.
+    let mut request: libc::flock = unsafe { mem::zeroed() };
+    request.l_type = match lock {
+        Lock::None => libc::F_UNLCK as c_short,
+        Lock::Shared => libc::F_RDLCK as c_short,
+        Lock::Exclusive => libc::F_WRLCK as c_short,
+    };
+    request.l_whence = libc::SEEK_SET as c_short;
+    request.l_start = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
+    request.l_len = libc::off_t::try_from(bytes.length).map_err(out_of_range)?;
+    Ok(request)
+}
+
+fn status(metadata: &fs::Metadata) -> Status {
+    Status {
+        identity: Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        },
+        length: metadata.len(),
+        names: metadata.nlink(),
+        is_file: metadata.is_file(),
+    }
+}
+
+fn out_of_range(_: std::num::TryFromIntError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a file offset is out of range")
+}

@@ -1,0 +1,288 @@
+//! Which file goes by which name in this process, and whether it may be opened.
+//!
+//! lsm1 tells the databases of a process apart by their names alone. Under two names one file
+//! is written by two engines at once; under one name a file that was removed and made again is
+//! taken for its predecessor. Either destroys data, so both are refused here.
+
+use std::ffi::{CStr, CString, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::file::{self, EngineFile};
+use super::system::{Access, Identity, Status, System, SystemFile};
+use super::{Env, Process, failure, header, locks, stray_log};
+use crate::error::{LsmError, LsmErrorCode};
+
+/// The open databases of an environment.
+#[derive(Default)]
+pub(super) struct Registry(Mutex<Vec<Entry>>);
+
+struct Entry {
+    path: PathBuf,
+    identity: Identity,
+    connections: usize,
+    process: Process,
+}
+
+/// How a database is to be opened.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) read_only: bool,
+    /// Make the file if there is none.
+    pub(crate) create: bool,
+}
+
+/// The right to have a file open; ends when dropped.
+pub(crate) struct Registration {
+    env: Env,
+    name: CString,
+    path: PathBuf,
+    /// Shows other processes that a read-only handle is open.
+    _presence: Option<Box<dyn SystemFile>>,
+    process: Process,
+}
+
+impl Registry {
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.lock().iter().any(|entry| entry.path == path)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration {
+    /// Finds the file, or makes it, and checks that it may be opened.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn new(env: &Env, given: &Path, how: Opening) -> Result<Registration, LsmError> {
+        let refuse = |refusal: Refusal| refusal.error(given);
+        let system = env.system();
+        if given.file_name().is_none() {
+            return Err(refuse(Refusal::cant_open("the path names no file")));
+        }
+        if given.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(refuse(Refusal::cant_open("the path contains a nul byte")));
+        }
+        let path = system
+            .resolve(given)
+            .map_err(|error| refuse(Refusal::io("find", given, &error)))?;
+        let name = (env.0.name(&path))
+            .ok_or_else(|| refuse(Refusal::cant_open("a link leads to a nul byte")))?;
+
+        // Held until the end: of two threads that open one file, one creates it.
+        let mut open = env.0.registry.lock();
+        let is_first = !open.iter().any(|entry| entry.path == path);
+        let status = find_or_create(system, &path, how, is_first).map_err(refuse)?;
+        check_names(&open, &path, &status, how).map_err(refuse)?;
+        let mut presence = None;
+        match open.iter_mut().find(|entry| entry.path == path) {
+            Some(entry) if entry.identity != status.identity => {
+                return Err(refuse(Refusal::replaced()));
+            }
+            Some(entry) if !entry.process.is_current() => {
+                return Err(refuse(Refusal::cant_open(
+                    "the process that this one was forked from has the file open, and this one inherited \
+                     its lock: exec, or close the file before forking",
+                )));
+            }
+            Some(entry) => entry.connections += 1,
+            None => {
+                check_content(env, &path, status).map_err(refuse)?;
+                stray_log::adopt(env, given, &path, how).map_err(refuse)?;
+                if how.read_only {
+                    presence = Some(announce(env, &path).map_err(refuse)?);
+                }
+                open.push(Entry {
+                    path: path.clone(),
+                    identity: status.identity,
+                    connections: 1,
+                    process: Process::current(),
+                });
+            }
+        }
+        Ok(Registration {
+            env: env.clone(),
+            name,
+            path,
+            _presence: presence,
+            process: Process::current(),
+        })
+    }
+
+    /// The file's name for the engine.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// Looks at the file again once the engine has opened it.
+    ///
+    /// # Errors
+    /// It was replaced meanwhile.
+    pub(crate) fn confirm(&self, given: &Path) -> Result<(), LsmError> {
+        let open = self.env.0.registry.lock();
+        let now = self.env.system().status(&self.path).ok();
+        let entry = open.iter().find(|entry| entry.path == self.path);
+        match (entry, now) {
+            (Some(entry), Some(now)) if entry.identity == now.identity => Ok(()),
+            _ => Err(Refusal::replaced().error(given)),
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            // The lock may have been held when this process was forked, for ever then.
+            return;
+        }
+        let mut open = self.env.0.registry.lock();
+        if let Some(i) = open.iter().position(|entry| entry.path == self.path) {
+            open[i].connections -= 1;
+            if open[i].connections == 0 {
+                open.swap_remove(i);
+            }
+        }
+    }
+}
+
+/// Why a file isn't opened.
+pub(super) struct Refusal {
+    /// The engine's code, if the operating system failed.
+    raw: Option<i32>,
+    code: LsmErrorCode,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(code: LsmErrorCode, message: impl Into<String>) -> Refusal {
+        Refusal {
+            raw: None,
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn cant_open(message: impl Into<String>) -> Refusal {
+        Refusal::new(LsmErrorCode::LsmCantOpen, message)
+    }
+
+    pub(super) fn io(operation: &str, path: &Path, error: &io::Error) -> Refusal {
+        Refusal {
+            raw: Some(failure::code(error)),
+            code: LsmErrorCode::LsmIOErr,
+            message: failure::words(operation, path, error),
+        }
+    }
+
+    fn replaced() -> Refusal {
+        Refusal::cant_open(
+            "the file was removed or replaced while this process had it open: close all \
+             handles first",
+        )
+    }
+
+    fn error(self, path: &Path) -> LsmError {
+        let error = match self.raw {
+            Some(rc) => LsmError::from_raw("open", rc),
+            None => LsmError::new("open", self.code),
+        };
+        error.with_path(path).with_message(self.message)
+    }
+}
+
+fn find_or_create(
+    system: &dyn System,
+    path: &Path,
+    how: Opening,
+    is_first: bool,
+) -> Result<Status, Refusal> {
+    let missing = match system.status(path) {
+        Ok(status) if status.is_file => return Ok(status),
+        Ok(_) => return Err(Refusal::cant_open("this isn't a regular file")),
+        Err(error) => error,
+    };
+    if missing.kind() != io::ErrorKind::NotFound {
+        return Err(Refusal::io("look for", path, &missing));
+    }
+    if !is_first {
+        return Err(Refusal::replaced());
+    }
+    if how.read_only || !how.create {
+        return Err(Refusal {
+            message: "there is no such file, and it wasn't to be created".to_owned(),
+            ..Refusal::io("find", path, &missing)
+        });
+    }
+    file::create(system, path)
+        .and_then(|file| file.status())
+        .map_err(|error| Refusal::io("create", path, &error))
+}
+
+/// One file, one name; and nobody's log.
+fn check_names(open: &[Entry], path: &Path, status: &Status, how: Opening) -> Result<(), Refusal> {
+    // After a crash, the log of a file with two names lies beside one of them only.
+    if status.names > 1 && !how.read_only {
+        return Err(Refusal::cant_open(format!(
+            "the file has {} names (hard links), and after a crash its log would be found under \
+             one of them only: keep one name",
+            status.names
+        )));
+    }
+    for other in open.iter().filter(|entry| entry.path != path) {
+        if other.identity == status.identity {
+            return Err(Refusal::cant_open(format!(
+                "the file is already open in this process as {}: use that name",
+                other.path.display()
+            )));
+        }
+        if log_of(&other.path) == path || log_of(path) == other.path {
+            return Err(Refusal::cant_open(format!(
+                "one of this file and {}, which is open, would be the log of the other: rename one",
+                other.path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_content(env: &Env, path: &Path, status: Status) -> Result<(), Refusal> {
+    if status.length == 0 {
+        return Ok(());
+    }
+    // What can't be read is for the engine to report.
+    let plausible = EngineFile::open(&env.0.system, path.to_owned(), Access::Read, false)
+        .and_then(|file| header::may_be_a_database(&file));
+    match plausible {
+        Ok(false) => Err(Refusal::new(
+            LsmErrorCode::LsmCorrupt,
+            "this isn't an lsm1 database; it was left as it is",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Shows that a read-only handle is open. It reads from the file alone unless processes that
+/// share it are at work.
+fn announce(env: &Env, path: &Path) -> Result<Box<dyn SystemFile>, Refusal> {
+    let system = env.system();
+    let fail = |error: io::Error| Refusal::io("read", path, &error);
+    let file = system.open(path, Access::Read).map_err(fail)?;
+    if locks::announce_reader(&*file).map_err(fail)? {
+        return Ok(file);
+    }
+    Err(Refusal::new(
+        LsmErrorCode::LsmBusy,
+        "another process has the file to itself",
+    ))
+}
+
+/// The engine's log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    let mut log = OsString::from(database);
+    log.push("-log");
+    log.into()
+}
