@@ -202,7 +202,10 @@ fn find_or_create(
 ) -> Result<Status, Refusal> {
     let missing = match system.status(path) {
         Ok(status) if status.is_file => return Ok(status),
-        Ok(_) => return Err(Refusal::cant_open("this isn't a regular file")),
+        Ok(_) => {
+            let message = "this isn't a regular file";
+            return Err(Refusal::new(LsmErrorCode::LsmIOErr, message));
+        }
         Err(error) => error,
     };
     if missing.kind() != io::ErrorKind::NotFound {
