@@ -303,6 +303,29 @@ impl LsmDb {
         self.session_mut("checkpoint")?.checkpoint()
     }
 
+    /// Does a part of the work that the engine would do later: writes full memory to the file
+    /// and merges sorted runs, until about `kib` KiB were written or nothing is left to do.
+    /// Returns how many were written.
+    ///
+    /// For programs that know when they are idle. A merge is left where it is and goes on
+    /// with the next work, whoever does it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("demo.lsm");
+    /// let mut db = lsmlite_rs::LsmDb::builder().autowork(false).open(&path)?;
+    /// db.insert(b"key", b"value")?;
+    /// while db.work(256)? > 0 {}
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush). Work that failed loses nothing and can be repeated.
+    pub fn work(&mut self, kib: u32) -> Result<u32, LsmError> {
+        self.session_mut("work")?.work(kib)
+    }
+
     /// Rewrites the database as one sorted run without deleted records: the smallest and
     /// fastest form to read. Takes as long as copying the data.
     ///

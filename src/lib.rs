@@ -72,6 +72,7 @@ mod panic;
 mod range;
 mod raw;
 mod session;
+mod stats;
 mod traits;
 
 pub use builder::LsmDbBuilder;
@@ -82,6 +83,7 @@ pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
 pub use range::LsmRange;
+pub use stats::{DbStats, LevelStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
 
 /// The code in the README compiles and runs.

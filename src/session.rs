@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
 use crate::raw::{Connection, Param};
+use crate::stats::{self, DbStats};
 
 /// How long maintenance waits for a background thread or another connection to let go.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,6 +114,17 @@ impl Session {
     pub(crate) fn checkpoint(&mut self) -> Result<u32, LsmError> {
         self.check_background()?;
         patiently(|| self.connection.checkpoint())
+    }
+
+    /// Flushes the old tree and merges until about so many KiB were written; returns how many.
+    pub(crate) fn work(&mut self, kib: u32) -> Result<u32, LsmError> {
+        self.check_background()?;
+        patiently(|| self.connection.work(0, Some(kib.max(1))))
+    }
+
+    /// What the database looks like inside.
+    pub(crate) fn stats(&self) -> Result<DbStats, LsmError> {
+        patiently(|| stats::read(&self.connection))
     }
 
     /// Merges everything into one segment and makes it durable.

@@ -15,6 +15,19 @@ pub(crate) struct TreeSize {
     pub(crate) live_kib: u32,
 }
 
+/// What lsm1 describes as text: lists in braces, of numbers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Description {
+    /// A list per level, the newest first: its age, then a list per segment, the left-hand one
+    /// first: first page, last page, root page, number of pages.
+    Levels = ffi::LSM_INFO_DB_STRUCTURE,
+    /// Six byte positions: begin and end of the three regions of the log in use.
+    Log = ffi::LSM_INFO_LOG_STRUCTURE,
+    /// A list per free block: its number, and the snapshot that freed it.
+    FreeBlocks = ffi::LSM_INFO_FREELIST,
+}
+
 impl Connection {
     /// How much is held in memory.
     pub(crate) fn tree_size(&self) -> Result<TreeSize, LsmError> {
@@ -49,8 +62,31 @@ impl Connection {
         Ok(u32::from_ne_bytes(n.to_ne_bytes()))
     }
 
+    /// Pages that this connection has read from the file; wraps round. Cheap.
+    pub(crate) fn pages_read(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("pages read")?;
+        // SAFETY: the handle is live and open; the argument is one `int *`.
+        let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NREAD) };
+        self.check("pages read", rc)?;
+        Ok(u32::from_ne_bytes(n.to_ne_bytes()))
+    }
+
+    /// A description of the database in lsm1's notation; empty if there is nothing to tell.
+    ///
+    /// # Errors
+    /// `LsmBusy` while another connection works on the file.
+    pub(crate) fn description(&self, of: Description) -> Result<String, LsmError> {
+        self.refuse_read_only("stats")?;
+        self.refuse_codecs("stats")?;
+        // SAFETY: the handle is live and open for writing (just checked), and used by this
+        // thread only; each `Description` takes one `char **`.
+        let (rc, text) = unsafe { params::info_text(self.db, of as c_int) };
+        self.check("stats", rc)?;
+        Ok(text.unwrap_or_default())
+    }
+
     /// The file's page size.
-    pub(super) fn page_size_bytes(&self) -> Result<u32, LsmError> {
+    pub(crate) fn page_size_bytes(&self) -> Result<u32, LsmError> {
         self.refuse_codecs("page size")?;
         // SAFETY: the handle is live and used by this thread only; on an open database this
         // parameter is only read.

@@ -13,3 +13,4 @@ mod write;
 
 pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek};
+pub(crate) use info::Description;

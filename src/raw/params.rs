@@ -1,7 +1,7 @@
 //! lsm1's two variadic functions, each behind typed calls.
 
-use std::ffi::c_int;
-use std::ptr::NonNull;
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr::{self, NonNull};
 
 use crate::ffi;
 
@@ -89,4 +89,29 @@ pub(super) unsafe fn info_tree_size(db: NonNull<ffi::lsm_db>) -> (c_int, c_int, 
         )
     };
     (rc, old_kb, new_kb)
+}
+
+/// Asks for a text, which lsm1 allocates and this frees; `None` where lsm1 gives none.
+///
+/// # Safety
+/// `db` as above, and `e_param` is one of the `LSM_INFO_*` whose argument is a single
+/// `char **`.
+pub(super) unsafe fn info_text(
+    db: NonNull<ffi::lsm_db>,
+    e_param: c_int,
+) -> (c_int, Option<String>) {
+    let mut text: *mut c_char = ptr::null_mut();
+    // SAFETY: the caller vouches for `db` and the argument's type; `text` is a live local.
+    let rc = unsafe { ffi::lsm_info(db.as_ptr(), e_param, &mut text as *mut *mut c_char) };
+    if rc != ffi::LSM_OK || text.is_null() {
+        // After an error lsm1 has freed what it had, and may leave the pointer as it was.
+        return (rc, None);
+    }
+    // SAFETY: on success lsm1 hands over a nul-terminated string of its own making.
+    let owned = unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned();
+    // SAFETY: the text came from this connection's allocator and nobody else has it.
+    unsafe { ffi::lsm_free(ffi::lsm_get_env(db.as_ptr()), text.cast()) };
+    (rc, Some(owned))
 }

@@ -1,0 +1,349 @@
+//! [`DbStats`]: what a database looks like inside.
+
+use std::fmt;
+
+use crate::db::LsmDb;
+use crate::error::{LsmError, LsmErrorCode};
+use crate::raw::Description;
+
+/// What a database looks like inside at one moment; from [`LsmDb::stats`].
+///
+/// With `serde` it can be serialised.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DbStats {
+    /// The sorted runs in the file, the newest level first.
+    pub levels: Vec<LevelStats>,
+    /// Page size in bytes, before compression.
+    pub page_size_bytes: u32,
+    /// Blocks of the file that hold nothing that is needed; some of them may have to wait for
+    /// a checkpoint, or for a reader to end, before they are used again.
+    pub free_blocks: u32,
+    /// KiB of memory that take new writes.
+    pub live_tree_kib: u32,
+    /// KiB of memory that wait to be written to the file; 0 if nothing waits.
+    pub waiting_tree_kib: u32,
+    /// Bytes of the log that recovery would read after a crash.
+    pub log_bytes: u64,
+    /// The position in the log file, in bytes, at which the next commit is written.
+    pub log_position: u64,
+    /// True while the log has gone back to the beginning of its file, to use it again.
+    pub log_wrapped: bool,
+    /// KiB that were written to the file since the last checkpoint.
+    pub checkpoint_debt_kib: u32,
+    /// Pages that this handle has written to the file since it was opened, without those of
+    /// its background threads. Wraps round.
+    pub pages_written: u32,
+    /// Pages that this handle has read from the file since it was opened. Wraps round.
+    pub pages_read: u32,
+}
+
+/// One level of a [`DbStats`]: a sorted run, or several that are being merged into one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LevelStats {
+    /// How many merges its content has been through, about.
+    pub age: u32,
+    /// Its pages: those of the run, or of what the merge under way has written so far.
+    pub pages: u64,
+    /// The pages of each run that a merge under way still reads; empty if there is none.
+    pub merging_pages: Vec<u64>,
+}
+
+impl LevelStats {
+    /// True while the level is the result of a merge that isn't finished.
+    pub fn is_merging(&self) -> bool {
+        !self.merging_pages.is_empty()
+    }
+
+    /// How many sorted runs a reader has to look at here.
+    pub fn segments(&self) -> usize {
+        usize::from(self.pages > 0) + self.merging_pages.len()
+    }
+}
+
+impl DbStats {
+    /// How many sorted runs a reader has to look at in the file.
+    pub fn segments(&self) -> usize {
+        self.levels.iter().map(LevelStats::segments).sum()
+    }
+
+    /// True if a merge is under way in any level.
+    pub fn is_merging(&self) -> bool {
+        self.levels.iter().any(LevelStats::is_merging)
+    }
+}
+
+/// Looking inside.
+impl LsmDb {
+    /// What the database looks like at this moment: its sorted runs, its memory, its log.
+    ///
+    /// Cheap as long as the list of free blocks is short: it reads no data.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+    /// db.insert(b"key", b"value")?;
+    /// assert_eq!(db.stats()?.segments(), 0); // still in memory and in the log
+    /// db.flush()?;
+    /// assert_eq!(db.stats()?.segments(), 1);
+    /// println!("{}", db.stats()?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `LsmReadOnly` on a read-only handle; `LsmBusy` if another connection works on the file
+    /// for ten seconds; `LsmCorrupt` if the engine's answer makes no sense.
+    pub fn stats(&self) -> Result<DbStats, LsmError> {
+        self.session("stats")?.stats()
+    }
+}
+
+/// Puts the engine's answers together.
+pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmError> {
+    let describe = |what| connection.description(what);
+    let nonsense = |text: &str| {
+        LsmError::new("stats", LsmErrorCode::LsmCorrupt)
+            .with_path(connection.path())
+            .with_message(format!("the engine describes itself as {text:?}"))
+    };
+    let text = describe(Description::Levels)?;
+    let levels = parse_levels(&text).ok_or_else(|| nonsense(&text))?;
+    let text = describe(Description::FreeBlocks)?;
+    let free_blocks = parse_lists(&text).ok_or_else(|| nonsense(&text))?.len();
+    let text = describe(Description::Log)?;
+    let log = Log::parse(&text).ok_or_else(|| nonsense(&text))?;
+    let trees = connection.tree_size()?;
+    Ok(DbStats {
+        levels,
+        page_size_bytes: connection.page_size_bytes()?,
+        free_blocks: u32::try_from(free_blocks).unwrap_or(u32::MAX),
+        live_tree_kib: trees.live_kib,
+        waiting_tree_kib: trees.old_kib,
+        log_bytes: log.bytes,
+        log_position: log.position,
+        log_wrapped: log.wrapped,
+        checkpoint_debt_kib: connection.checkpoint_debt_kib()?,
+        pages_written: connection.pages_written()?,
+        pages_read: connection.pages_read()?,
+    })
+}
+
+/// A list in the engine's notation: numbers and lists, in braces, between spaces.
+#[derive(Debug, PartialEq, Eq)]
+enum Item {
+    Number(i64),
+    List(Vec<Item>),
+}
+
+/// No description nests deeper.
+const DEEPEST: u32 = 8;
+
+fn parse_lists(text: &str) -> Option<Vec<Item>> {
+    let mut rest = text;
+    let items = parse_items(&mut rest, 0)?;
+    rest.is_empty().then_some(items)
+}
+
+/// The items up to a closing brace or the end.
+fn parse_items(rest: &mut &str, depth: u32) -> Option<Vec<Item>> {
+    let mut items = Vec::new();
+    loop {
+        *rest = rest.trim_start_matches(' ');
+        if rest.is_empty() || rest.starts_with('}') {
+            return Some(items);
+        }
+        if let Some(inside) = rest.strip_prefix('{') {
+            if depth == DEEPEST {
+                return None;
+            }
+            *rest = inside;
+            items.push(Item::List(parse_items(rest, depth + 1)?));
+            *rest = rest.strip_prefix('}')?;
+        } else {
+            let end = rest.find([' ', '{', '}']).unwrap_or(rest.len());
+            let (number, after) = rest.split_at(end);
+            items.push(Item::Number(number.parse().ok()?));
+            *rest = after;
+        }
+    }
+}
+
+fn parse_levels(text: &str) -> Option<Vec<LevelStats>> {
+    parse_lists(text)?
+        .iter()
+        .map(|item| {
+            let Item::List(level) = item else { return None };
+            let (Item::Number(age), segments) = level.split_first()? else {
+                return None;
+            };
+            let mut pages = segments.iter().map(|segment| match segment {
+                Item::List(numbers) => match numbers[..] {
+                    // First, last, root, number of pages.
+                    [_, _, _, Item::Number(pages)] => u64::try_from(pages).ok(),
+                    _ => None,
+                },
+                Item::Number(_) => None,
+            });
+            Some(LevelStats {
+                age: u32::try_from(*age).ok()?,
+                pages: pages.next()??,
+                merging_pages: pages.collect::<Option<_>>()?,
+            })
+        })
+        .collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Log {
+    bytes: u64,
+    position: u64,
+    wrapped: bool,
+}
+
+impl Log {
+    /// Three regions, in the order in which recovery reads them; the last one is being
+    /// written.
+    fn parse(text: &str) -> Option<Log> {
+        let mut positions = Vec::new();
+        for item in parse_lists(text)? {
+            let Item::Number(position) = item else {
+                return None;
+            };
+            positions.push(u64::try_from(position).ok()?);
+        }
+        let [a, b, c, d, e, f] = positions[..] else {
+            return None;
+        };
+        let len = |begin: u64, end: u64| end.saturating_sub(begin);
+        Some(Log {
+            bytes: len(a, b) + len(c, d) + len(e, f),
+            position: f,
+            wrapped: b > a || d > c,
+        })
+    }
+}
+
+impl fmt::Display for DbStats {
+    /// A few lines of text, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, level) in self.levels.iter().enumerate() {
+            write!(f, "level {i}: age {}, {} pages", level.age, level.pages)?;
+            if level.is_merging() {
+                write!(f, ", being merged from {:?} pages", level.merging_pages)?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(
+            f,
+            "file: {} levels, {} sorted runs, pages of {} bytes, {} free blocks",
+            self.levels.len(),
+            self.segments(),
+            self.page_size_bytes,
+            self.free_blocks
+        )?;
+        writeln!(
+            f,
+            "memory: {} KiB, and {} KiB waiting to be written",
+            self.live_tree_kib, self.waiting_tree_kib
+        )?;
+        writeln!(
+            f,
+            "log: {} bytes, at position {}{}",
+            self.log_bytes,
+            self.log_position,
+            if self.log_wrapped { ", wrapped" } else { "" }
+        )?;
+        write!(
+            f,
+            "{} KiB since the last checkpoint; {} pages written and {} read by this handle",
+            self.checkpoint_debt_kib, self.pages_written, self.pages_read
+        )
+    }
+}
+
+#[cfg(feature = "serde")]
+mod serde {
+    use serde_core::ser::{Serialize, SerializeStruct, Serializer};
+
+    use super::{DbStats, LevelStats};
+
+    impl Serialize for DbStats {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut out = serializer.serialize_struct("DbStats", 11)?;
+            out.serialize_field("levels", &self.levels)?;
+            out.serialize_field("page_size_bytes", &self.page_size_bytes)?;
+            out.serialize_field("free_blocks", &self.free_blocks)?;
+            out.serialize_field("live_tree_kib", &self.live_tree_kib)?;
+            out.serialize_field("waiting_tree_kib", &self.waiting_tree_kib)?;
+            out.serialize_field("log_bytes", &self.log_bytes)?;
+            out.serialize_field("log_position", &self.log_position)?;
+            out.serialize_field("log_wrapped", &self.log_wrapped)?;
+            out.serialize_field("checkpoint_debt_kib", &self.checkpoint_debt_kib)?;
+            out.serialize_field("pages_written", &self.pages_written)?;
+            out.serialize_field("pages_read", &self.pages_read)?;
+            out.end()
+        }
+    }
+
+    impl Serialize for LevelStats {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut out = serializer.serialize_struct("LevelStats", 3)?;
+            out.serialize_field("age", &self.age)?;
+            out.serialize_field("pages", &self.pages)?;
+            out.serialize_field("merging_pages", &self.merging_pages)?;
+            out.end()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_their_merges_are_read() {
+        let levels = parse_levels("{0 {1 4 5 4}} {1 {9 12 0 3} {20 30 31 11} {40 41 0 2}}");
+        let level = |age, pages, merging: &[u64]| LevelStats {
+            age,
+            pages,
+            merging_pages: merging.to_vec(),
+        };
+        assert_eq!(levels, Some(vec![level(0, 4, &[]), level(1, 3, &[11, 2])]));
+        assert_eq!(parse_levels(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_description_that_makes_no_sense_is_none() {
+        for text in [
+            "{",
+            "}",
+            "{0}",
+            "{0 {1 2 3}}",
+            "{0 7}",
+            "{x}",
+            "7",
+            "{0 {1 2 3 -4}}",
+            "{} {}",
+        ] {
+            assert_eq!(parse_levels(text), None, "{text}");
+        }
+        assert_eq!(parse_lists(&"{".repeat(100_000)), None);
+        assert_eq!(Log::parse("1 2 3"), None);
+        assert_eq!(Log::parse("0 0 0 0 0 -1"), None);
+    }
+
+    #[test]
+    fn the_log_is_as_long_as_its_regions() {
+        let log = |bytes, position, wrapped| {
+            Some(Log {
+                bytes,
+                position,
+                wrapped,
+            })
+        };
+        assert_eq!(Log::parse("0 0 0 0 0 512"), log(512, 512, false));
+        assert_eq!(Log::parse("0 0 600 900 8 24"), log(316, 24, true));
+    }
+}

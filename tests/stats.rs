@@ -1,0 +1,115 @@
+//! `LsmDb::stats` and `LsmDb::work`: what is told is what is there.
+
+mod common;
+
+use common::{Result, contents};
+use lsmlite_rs::{Cursor, Disk, LsmDb, LsmErrorCode};
+
+fn rows(db: &mut LsmDb, rows: std::ops::Range<u32>) -> Result {
+    for row in rows {
+        db.insert(row.wrapping_mul(0x9e37_79b9).to_be_bytes(), [row as u8; 90])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn writes_are_in_memory_and_in_the_log_until_they_are_flushed() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("s.lsm"))?;
+    let empty = db.stats()?;
+    assert!(empty.levels.is_empty() && empty.log_bytes == 0 && empty.free_blocks == 0);
+
+    rows(&mut db, 0..1000)?;
+    let before = db.stats()?;
+    assert!(before.live_tree_kib >= 90, "{before}");
+    assert!(before.log_bytes >= 90_000, "{before}");
+    assert_eq!(before.segments(), 0);
+
+    db.flush()?;
+    let after = db.stats()?;
+    assert_eq!((after.levels.len(), after.segments()), (1, 1), "{after}");
+    assert_eq!(after.live_tree_kib + after.waiting_tree_kib, 0, "{after}");
+    assert!(after.levels[0].pages * u64::from(after.page_size_bytes) >= 90_000);
+    assert!(after.pages_written > 0 && after.checkpoint_debt_kib >= 90);
+    db.checkpoint()?;
+    assert_eq!(db.stats()?.checkpoint_debt_kib, 0);
+    Ok(())
+}
+
+#[test]
+fn work_stops_in_the_middle_of_a_merge_and_goes_on_later() -> Result {
+    let dir = tempfile::tempdir()?;
+    let builder = LsmDb::builder().autowork(false).block_size_kib(64);
+    let mut db = builder.open(dir.path().join("s.lsm"))?;
+    for i in 0..4 {
+        rows(&mut db, i * 3000..(i + 1) * 3000)?;
+        db.flush()?;
+    }
+    assert_eq!(db.stats()?.segments(), 4);
+    assert!(!db.stats()?.is_merging());
+
+    assert!(db.work(64)? > 0);
+    let halfway = db.stats()?;
+    assert!(halfway.is_merging(), "{halfway}");
+    assert!(halfway.levels[0].segments() > 2, "{halfway}");
+    assert!(halfway.to_string().contains("being merged from"));
+    assert_eq!(contents(&db)?.len(), 12_000);
+
+    while db.work(64)? > 0 {}
+    let merged = db.stats()?;
+    assert_eq!((merged.segments(), merged.is_merging()), (1, false));
+    assert!(merged.free_blocks > 0, "{merged}");
+    assert_eq!(contents(&db)?.len(), 12_000);
+    Ok(())
+}
+
+#[test]
+fn stats_may_be_asked_for_in_a_transaction_and_beside_a_cursor() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("s.lsm"))?;
+    rows(&mut db, 0..1000)?;
+    db.flush()?;
+    db.begin_transaction()?;
+    rows(&mut db, 1000..1500)?;
+    let mut cursor = db.cursor_open()?;
+    cursor.first()?;
+    assert_eq!(db.stats()?.segments(), 1);
+    let mut count = 0;
+    while cursor.valid().is_ok() {
+        count += 1;
+        cursor.next()?;
+        if count % 100 == 0 {
+            db.stats()?;
+        }
+    }
+    assert_eq!(count, 1500);
+    drop(cursor);
+    db.rollback_transaction()?;
+    assert_eq!(contents(&db)?.len(), 1000);
+    Ok(())
+}
+
+#[test]
+fn a_read_only_handle_has_no_stats() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("s.lsm");
+    LsmDb::open(&path)?.close()?;
+    let db = LsmDb::builder().read_only(true).open(&path)?;
+    let error = db.stats().unwrap_err();
+    assert_eq!(error.code(), LsmErrorCode::LsmReadOnly);
+    Ok(())
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn stats_are_serialised_by_name() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("s.lsm"))?;
+    rows(&mut db, 0..10)?;
+    db.flush()?;
+    let json = serde_json::to_value(db.stats()?)?;
+    assert_eq!(json["levels"][0]["pages"], 1);
+    assert_eq!(json["page_size_bytes"], 4096);
+    assert_eq!(json["log_wrapped"], false);
+    Ok(())
+}
