@@ -6,7 +6,6 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::c_int;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{process, ptr};
 
@@ -23,14 +22,16 @@ struct Mutex {
 unsafe impl Sync for Mutex {}
 
 impl Mutex {
-    const NEW: Mutex = Mutex {
-        raw: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
-        owner: AtomicUsize::new(0),
-    };
+    const fn new() -> Mutex {
+        Mutex {
+            raw: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+            owner: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// The engine's list of databases spans all environments, so they share the lock on it.
-static STATIC: [Mutex; 2] = [Mutex::NEW; 2];
+static STATIC: [Mutex; 2] = [const { Mutex::new() }; 2];
 
 pub(super) unsafe extern "C" fn of_process(
     _: *mut ffi::lsm_env,
@@ -54,14 +55,14 @@ pub(super) unsafe extern "C" fn new(
     out: *mut *mut ffi::lsm_mutex,
 ) -> c_int {
     // SAFETY: the engine passes its environment.
-    let block = unsafe { super::heap::malloc(env, size_of::<MaybeUninit<Mutex>>()) };
+    let block = unsafe { super::heap::malloc(env, size_of::<Mutex>()) };
     if block.is_null() {
         return ffi::LSM_NOMEM;
     }
     // SAFETY: the block is large enough, aligned like any of `malloc`, and ours alone; `out`
     // is a live local of the engine's.
     unsafe {
-        block.cast::<Mutex>().write(Mutex::NEW);
+        block.cast::<Mutex>().write(Mutex::new());
         out.write(block.cast());
     }
     ffi::LSM_OK

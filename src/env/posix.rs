@@ -8,11 +8,12 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::system::{Access, Bytes, Identity, Lock, Status, System, SystemFile};
-use super::{holder, path};
+use super::{Process, holder, locks, path};
 
 /// Locks of the open file, not of the process: another open and close of the file doesn't
 /// drop them. Where the system has none, locks of the process must do.
@@ -32,7 +33,11 @@ const MODE: u32 = 0o644;
 
 pub(super) struct Posix;
 
-struct PosixFile(File);
+struct PosixFile {
+    file: File,
+    process: Process,
+    has_locked: AtomicBool,
+}
 
 impl System for Posix {
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
@@ -51,7 +56,7 @@ impl System for Posix {
             .create_new(access == Access::CreateNew)
             .mode(MODE)
             .open(path)?;
-        Ok(Box::new(PosixFile(file)))
+        Ok(Box::new(PosixFile::new(file)))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -85,7 +90,7 @@ impl System for Posix {
     }
 
     fn lock_holder(&self, path: &Path, bytes: Bytes, lock: Lock) -> Option<u32> {
-        let file = PosixFile(File::open(path).ok()?);
+        let file = PosixFile::new(File::open(path).ok()?);
         let identity = file.status().ok()?.identity;
         // A lock of the process names its owner; one of an open file has to be looked for.
         match file.find_lock(bytes, lock) {
@@ -98,7 +103,7 @@ impl System for Posix {
 
 impl SystemFile for PosixFile {
     fn status(&self) -> io::Result<Status> {
-        Ok(status(&self.0.metadata()?))
+        Ok(status(&self.file.metadata()?))
     }
 
     fn read_at(&self, buffer: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
@@ -106,7 +111,7 @@ impl SystemFile for PosixFile {
         // SAFETY: the buffer is writable for its length, and the descriptor is open.
         let got = unsafe {
             libc::pread(
-                self.0.as_raw_fd(),
+                self.file.as_raw_fd(),
                 buffer.as_mut_ptr().cast(),
                 buffer.len(),
                 offset,
@@ -116,11 +121,11 @@ impl SystemFile for PosixFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 
     fn allocate(&self, bytes: Bytes) -> io::Result<()> {
@@ -129,7 +134,7 @@ impl SystemFile for PosixFile {
             let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
             let length = libc::off_t::try_from(bytes.length).map_err(out_of_range)?;
             // SAFETY: the descriptor is open; no memory is involved.
-            match unsafe { libc::posix_fallocate(self.0.as_raw_fd(), offset, length) } {
+            match unsafe { libc::posix_fallocate(self.file.as_raw_fd(), offset, length) } {
                 0 => return Ok(()),
                 // Not every file system can.
                 libc::EINVAL | libc::EOPNOTSUPP => {}
@@ -141,10 +146,11 @@ impl SystemFile for PosixFile {
 
     fn sync(&self) -> io::Result<()> {
         // Mapped pages are pages of the file: one call covers them.
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn lock(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+        self.has_locked.store(true, Ordering::Relaxed);
         let mut request = request(bytes, lock)?;
         match self.control(command::SET, &mut request) {
             Ok(()) => Ok(true),
@@ -171,7 +177,7 @@ impl SystemFile for PosixFile {
                 length,
                 protection,
                 libc::MAP_SHARED,
-                self.0.as_raw_fd(),
+                self.file.as_raw_fd(),
                 offset,
             )
         };
@@ -187,11 +193,30 @@ impl SystemFile for PosixFile {
     }
 }
 
+impl Drop for PosixFile {
+    /// A process that was forked meanwhile, to start another program for instance, has a copy
+    /// of the open file, and closing ours wouldn't end the lock.
+    fn drop(&mut self) {
+        if self.process.is_current() && *self.has_locked.get_mut() {
+            // What can't be unlocked, the system unlocks later.
+            let _ = self.lock(locks::ALL, Lock::None);
+        }
+    }
+}
+
 impl PosixFile {
+    fn new(file: File) -> PosixFile {
+        PosixFile {
+            file,
+            process: Process::current(),
+            has_locked: AtomicBool::new(false),
+        }
+    }
+
     fn control(&self, command: c_int, request: &mut libc::flock) -> io::Result<()> {
         // SAFETY: the descriptor is open, and these commands take a `struct flock`, which is a
         // live local of the caller.
-        match unsafe { libc::fcntl(self.0.as_raw_fd(), command, ptr::from_mut(request)) } {
+        match unsafe { libc::fcntl(self.file.as_raw_fd(), command, ptr::from_mut(request)) } {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
@@ -211,7 +236,7 @@ impl PosixFile {
         let mut at = self.status()?.length;
         while at < end {
             let step = usize::try_from(end - at).map_or(zeros.len(), |n| n.min(zeros.len()));
-            self.0.write_all_at(&zeros[..step], at)?;
+            self.file.write_all_at(&zeros[..step], at)?;
             at += step as u64;
         }
         Ok(())

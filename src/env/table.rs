@@ -122,6 +122,8 @@ unsafe extern "C" fn open(
     });
     match opened {
         Ok(file) => {
+            // A failure before it was that of another way to open it.
+            failure::take();
             // SAFETY: as above. `close` takes the box back.
             unsafe { *pp_file = Box::into_raw(Box::new(file)).cast() };
             ffi::LSM_OK
@@ -320,7 +322,7 @@ unsafe extern "C" fn map_shared(
     };
     // SAFETY: lsm1 passes an open file of ours and a live out-parameter.
     unsafe {
-        on_file(file, "share memory beside", |file| {
+        on_file(file, "map the shared memory (-shm) of", |file| {
             *pp_out = ptr::null_mut();
             *pp_out = file.shared_chunk(number, length)?.as_ptr().cast();
             Ok(ffi::LSM_OK)
@@ -336,7 +338,7 @@ unsafe extern "C" fn barrier() {
 unsafe extern "C" fn unmap_shared(file: *mut ffi::lsm_file, remove: c_int) -> c_int {
     // SAFETY: lsm1 passes an open file of ours.
     unsafe {
-        on_file(file, "remove the shared memory of", |file| {
+        on_file(file, "remove the shared memory (-shm) of", |file| {
             file.drop_shared(remove != 0).map(|()| ffi::LSM_OK)
         })
     }

@@ -184,7 +184,7 @@ impl Connection {
     }
 
     fn close_handle(&mut self) -> c_int {
-        let db = self.exclusive();
+        let db = self.without_cursors();
         // SAFETY: `db` is live, without cursors, and ours by `&mut self`. Without a
         // transaction this does nothing.
         unsafe { ffi::lsm_rollback(db, 0) };
@@ -194,8 +194,17 @@ impl Connection {
         unsafe { ffi::lsm_close(db) }
     }
 
-    /// The handle for a call that must not meet an open cursor: closes leaked ones.
-    pub(super) fn exclusive(&mut self) -> *mut ffi::lsm_db {
+    /// The handle for a call that must not meet an open cursor.
+    pub(super) fn exclusive(
+        &mut self,
+        operation: &'static str,
+    ) -> Result<*mut ffi::lsm_db, LsmError> {
+        self.refuse_codecs(operation)?;
+        Ok(self.without_cursors())
+    }
+
+    /// The handle, after leaked cursors were closed.
+    fn without_cursors(&mut self) -> *mut ffi::lsm_db {
         for csr in self.cursors.get_mut().drain(..) {
             // SAFETY: what is in the list is open. `&mut self` proves that no `Cursor`
             // lives, so the owners were leaked and never touch it again.

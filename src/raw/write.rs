@@ -53,7 +53,7 @@ impl Connection {
 
     /// Opens a transaction, unless one is open.
     pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
-        let db = self.exclusive();
+        let db = self.exclusive("begin")?;
         // SAFETY: `db` is live, without cursors, and ours by `&mut self`.
         let rc = unsafe { ffi::lsm_begin(db, 1) };
         if rc == ffi::LSM_OK && !self.in_transaction() {
@@ -71,7 +71,7 @@ impl Connection {
         if let Transaction::Failed(error) = &self.transaction {
             return Err(error.clone());
         }
-        let db = self.exclusive();
+        let db = self.exclusive("commit")?;
         // SAFETY: as in `begin`.
         let rc = unsafe { ffi::lsm_commit(db, 0) };
         // lsm1 ends the transaction even if the commit failed.
@@ -81,7 +81,7 @@ impl Connection {
 
     /// Takes back everything since [`begin`](Self::begin); does nothing without one.
     pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
-        let db = self.exclusive();
+        let db = self.exclusive("rollback")?;
         // SAFETY: as in `begin`.
         let rc = unsafe { ffi::lsm_rollback(db, 0) };
         self.transaction = Transaction::None;
@@ -128,7 +128,7 @@ impl Connection {
         if let Transaction::Failed(error) = &self.transaction {
             return Err(error.clone());
         }
-        Ok(self.exclusive())
+        self.exclusive(operation)
     }
 
     /// The handle for work on the file, which lsm1 allows only outside of transactions.
@@ -138,7 +138,7 @@ impl Connection {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message("a transaction is open"));
         }
-        Ok(self.exclusive())
+        self.exclusive(operation)
     }
 
     fn entry_len(
