@@ -1,20 +1,24 @@
 //! The environment that a database runs in: where its files are, and what the engine gets
 //! from the operating system.
 //!
-//! The default is [`UnixEnv`], real files on Unix.
+//! The default is [`UnixEnv`], real files on Unix. A [`MemoryEnv`] needs no files, and a
+//! [`FaultEnv`] is a disk that fails on demand.
 
 mod failure;
+mod fault;
 mod file;
 mod fork;
 mod header;
 mod heap;
 mod holder;
 mod locks;
+mod memory;
 mod mutex;
 mod path;
 mod posix;
 mod registry;
 mod shared_memory;
+mod simulated;
 mod stray_log;
 pub(crate) mod system;
 mod table;
@@ -29,16 +33,19 @@ use std::sync::{Arc, OnceLock};
 
 use crate::ffi;
 pub(crate) use failure::take as take_failure;
+pub use fault::FaultEnv;
 pub(crate) use fork::Process;
+pub use memory::MemoryEnv;
 use registry::Registry;
 pub(crate) use registry::{Opening, Registration};
+pub use simulated::{Call, Failure, PowerLoss};
 use system::System;
 
 /// An environment, ready for use. Clones are the same environment.
 ///
-/// Made from [`UnixEnv`], which is the default, and handed to
-/// [`LsmDbBuilder::env`](crate::LsmDbBuilder::env). Databases in two environments have nothing
-/// in common, even under one path.
+/// Made from [`UnixEnv`], which is the default, from a [`MemoryEnv`] or a [`FaultEnv`], and
+/// handed to [`LsmDbBuilder::env`](crate::LsmDbBuilder::env). Databases in two environments
+/// have nothing in common, even under one path.
 #[derive(Clone)]
 pub struct Env(Arc<Instance>);
 
@@ -79,7 +86,6 @@ impl Env {
     }
 
     /// A new environment, whose databases are its own.
-    #[allow(dead_code)] // Used by simulated systems and by storage of users.
     pub(crate) fn over(system: Arc<dyn System>) -> Env {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
