@@ -3,6 +3,7 @@
 //!
 //! The default is [`UnixEnv`], real files on Unix. A [`MemoryEnv`] needs no files, and a
 //! [`FaultEnv`] is a disk that fails on demand.
+//! [`Storage`] is for files anywhere else.
 
 mod failure;
 mod fault;
@@ -19,6 +20,7 @@ mod posix;
 mod registry;
 mod shared_memory;
 mod simulated;
+mod storage;
 mod stray_log;
 pub(crate) mod system;
 mod table;
@@ -39,6 +41,8 @@ pub use memory::MemoryEnv;
 use registry::Registry;
 pub(crate) use registry::{Opening, Registration};
 pub use simulated::{Call, Failure, PowerLoss};
+pub(crate) use storage::is_running as in_storage;
+pub use storage::{Storage, StorageFile};
 use system::System;
 
 /// An environment, ready for use. Clones are the same environment.

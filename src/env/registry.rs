@@ -60,6 +60,10 @@ impl Registration {
     /// Why it may not.
     pub(crate) fn new(env: &Env, given: &Path, how: Opening) -> Result<Registration, LsmError> {
         let refuse = |refusal: Refusal| refusal.error(given);
+        if super::in_storage() {
+            let message = "storage can't use databases itself";
+            return Err(refuse(Refusal::new(LsmErrorCode::LsmMisuse, message)));
+        }
         let system = env.system();
         if given.file_name().is_none() {
             return Err(refuse(Refusal::cant_open("the path names no file")));
@@ -135,8 +139,9 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if !self.process.is_current() {
-            // The lock may have been held when this process was forked, for ever then.
+        if !self.process.is_current() || super::in_storage() {
+            // Somebody may hold the lock who doesn't let go: a thread that stayed behind when this
+            // process was forked, or this thread itself.
             return;
         }
         let mut open = self.env.0.registry.lock();

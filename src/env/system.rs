@@ -28,7 +28,7 @@ pub(crate) trait System: Send + Sync + 'static {
     /// Makes creations, renamings and removals in this directory durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
 
-    #[allow(dead_code)] // Asked by those who look at the files of a simulated disk.
+    #[allow(dead_code)]
     /// The files and directories in this directory, as full paths, in any order.
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 

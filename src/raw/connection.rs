@@ -9,7 +9,7 @@ use super::cursor::Cursor;
 use super::hooks::Hooks;
 use super::params;
 use crate::compression::CodecChoice;
-use crate::env::{Env, Opening, Process, Registration, take_failure};
+use crate::env::{Env, Opening, Process, Registration, in_storage, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
@@ -233,6 +233,10 @@ impl Connection {
                 "the handle belongs to the process that this one was forked from: use it there",
             ));
         }
+        if in_storage() {
+            let error = self.error(operation, LsmErrorCode::LsmMisuse);
+            return Err(error.with_message("storage can't use databases itself"));
+        }
         if self.hooks.report().in_codec() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message("a page codec can't use the database it works for"));
@@ -270,8 +274,9 @@ fn name_holder(error: LsmError, env: &Env, path: &Path) -> LsmError {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.process.is_current() {
-            // Closing would take away the parent's log. The memory goes with this process.
+        if !self.process.is_current() || in_storage() {
+            // Closing would take away the parent's log, or enter the engine, which is busy, a
+            // second time. The memory is lost.
             self.closed = true;
         }
         if !self.closed {
