@@ -64,6 +64,9 @@ mod db;
 #[cfg(unix)]
 #[allow(unsafe_code)]
 pub mod env;
+#[cfg(not(unix))]
+#[path = "env/elsewhere.rs"]
+mod env;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;
