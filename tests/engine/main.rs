@@ -25,5 +25,6 @@ mod files;
 mod log;
 mod memory;
 mod merges;
+mod own_environment;
 mod range_deletes;
 mod scans;
