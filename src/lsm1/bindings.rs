@@ -390,4 +390,5 @@ unsafe extern "C" {
         >,
         arg3: *mut ::core::ffi::c_void,
     );
+    pub fn lsmlite_abandon(db: *mut lsm_db);
 }

@@ -295,6 +295,13 @@ impl Db {
         // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
         check(unsafe { ffi::lsm_close(raw.as_ptr()) })
     }
+
+    /// Frees the handle, with a transaction that may be open, and writes nothing.
+    pub fn abandon(mut self) {
+        self.closed = true;
+        // SAFETY: the handle is live, no cursor borrows it, and nobody uses it after this.
+        unsafe { ffi::lsmlite_abandon(self.raw.as_ptr()) };
+    }
 }
 
 impl Drop for Db {
@@ -571,6 +578,11 @@ thread_local! {
 
 pub fn faults<T>(change: impl FnOnce(&mut Faults) -> T) -> T {
     FAULTS.with(|f| change(&mut f.borrow_mut()))
+}
+
+/// How many calls of this kind there have been on this thread.
+pub fn calls(kind: Kind) -> u64 {
+    faults(|f| f.calls[kind as usize])
 }
 
 /// Fails the n-th call of this kind from now.

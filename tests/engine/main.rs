@@ -18,6 +18,7 @@ mod ffi;
 mod harness;
 mod history;
 
+mod abandon;
 mod compression;
 mod connections;
 mod faults;

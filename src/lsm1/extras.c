@@ -1,0 +1,43 @@
+/* Functions of ours that need lsm1's internals; compiled with the amalgamation. */
+#include "extras.h"
+
+/*
+** What lsm_close() would write, flush, checkpoint, cut or delete stays as it is. Everything
+** else goes, whatever the connection was doing when it failed: cursors, an open transaction,
+** a worker snapshot that came to nothing, locks, memory, files. The shared Database goes with
+** its last connection, and the trees in its heap memory with it; memory that is mapped from a
+** -shm file is unmapped, and the file stays. In both cases the next connection to come finds
+** nobody on DMS2, forgets the shared memory and recovers from the newest checkpoint and the log.
+**
+** If connections remain in this process they share the trees with what failed, and go on:
+**   + A commit that failed took back its changes before it let go of the WRITER lock, and an
+**     open transaction is taken back here. That touches memory only and can't fail.
+**   + The next commit is written over the log record of one that failed.
+**   + Work that failed never reached the shared snapshot, and its pages were never in use.
+**   + A sync that failed may have lost pages for good although a second one succeeds: such a
+**     database takes no further checkpoint until all have let go of it.
+*/
+void lsmlite_abandon(lsm_db *db){
+  int iLock;
+  if( db==0 ) return;
+
+  lsmFreeSnapshot(db->pEnv, db->pWorker);
+  db->pWorker = 0;
+  db->pFreelist = 0;
+  db->bUseFreelist = 0;
+
+  while( db->pCsr ) lsmMCursorClose(db->pCsr, 0);
+  lsmMCursorFreeCache(db);
+  lsm_rollback(db, 0);
+  if( db->pDatabase ){
+    lsmFinishReadTrans(db);
+    for(iLock=1; iLock<=LSM_LOCK_RWCLIENT(LSM_LOCK_NRWCLIENT-1); iLock++){
+      lsmShmLock(db, iLock, LSM_LOCK_UNLOCK, 0);
+    }
+  }
+  db->iRwclient = -1;
+
+  /* A connection without shared memory is closed without a farewell to the file. */
+  db->pShmhdr = 0;
+  lsm_close(db);
+}
