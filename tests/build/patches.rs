@@ -1,7 +1,7 @@
 //! The patches as a set: each is well formed, listed, and can be left out.
 
 use super::build_script::locate::Source;
-use super::build_script::patches::PatchSet;
+use super::build_script::patches::{PatchSet, place};
 use super::script::{Result, ours, source};
 use std::env;
 use std::fs;
@@ -21,7 +21,7 @@ fn ours_and_text() -> Result<(PatchSet, Source, Vec<String>)> {
                 .to_owned(),
         );
     }
-    names.sort();
+    names.sort_by(|a, b| place(a).cmp(&place(b)));
     Ok((set, source()?, names))
 }
 
@@ -88,7 +88,7 @@ fn required_patches_exist_and_come_earlier() -> Result {
                     "{name}: {required}?"
                 );
                 assert!(
-                    required < name.as_str(),
+                    place(required) < place(name),
                     "{name} requires the later {required}"
                 );
             }

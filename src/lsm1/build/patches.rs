@@ -32,8 +32,15 @@ struct Hunk {
     new: String,
 }
 
+/// Where a patch comes in the order: after those with smaller numbers.
+pub fn place(name: &str) -> (u32, &str) {
+    let digits = name.find(|c: char| !c.is_ascii_digit());
+    let number = &name[..digits.unwrap_or(name.len())];
+    (number.parse().unwrap_or(u32::MAX), name)
+}
+
 impl PatchSet {
-    /// Reads `*.patch` in `folder`, in the order of their names.
+    /// Reads `*.patch` in `folder`, in the order of their numbers.
     pub fn read(folder: &Path) -> Result<Self, String> {
         rerun_if_changed(folder);
         let unreadable = |path: &Path, error: io::Error| {
@@ -58,7 +65,7 @@ impl PatchSet {
                 text,
             });
         }
-        patches.sort_by(|a, b| a.name.cmp(&b.name));
+        patches.sort_by(|a, b| place(&a.name).cmp(&place(&b.name)));
         Ok(Self { patches })
     }
 
