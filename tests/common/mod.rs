@@ -2,6 +2,9 @@
 //! processes of their own.
 #![allow(dead_code)] // Every test program uses a part of it.
 
+#[cfg(unix)]
+pub mod workload;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -18,6 +21,33 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// What a database should hold.
 pub type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// How often each thing happened, by name.
+pub type Counts = BTreeMap<&'static str, u64>;
+
+/// Prints how often each thing happened, and fails for what never did.
+pub fn report(title: &str, counts: &Counts, must_happen: &[&str]) {
+    println!("{title}:");
+    for (what, count) in counts {
+        println!("{count:>9}  {what}");
+    }
+    let never: Vec<_> = must_happen
+        .iter()
+        .filter(|what| counts.get(**what).is_none_or(|count| *count == 0))
+        .collect();
+    assert!(never.is_empty(), "{title}: never happened: {never:?}");
+}
+
+/// Says what to repeat if it is dropped by a panic.
+pub struct Repeat(pub String);
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("to repeat this: {}", self.0);
+        }
+    }
+}
 
 /// Steele, Lea and Flood's generator: small, and good enough for tests.
 pub struct SplitMix64(u64);

@@ -1,0 +1,256 @@
+//! The power goes at every possible moment, and again during the recovery: what had to be
+//! there is there, and it is a state that was committed.
+//!
+//! `LSMLITE_POWER_LOSSES` says how often per level of safety, `LSMLITE_SEED` where the seeds
+//! begin.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::workload::{Setting, Workload};
+use common::{Counts, Model, Repeat, Result, SplitMix64, contents, report, setting};
+use lsmlite_rs::config::Safety;
+use lsmlite_rs::env::{Call, FaultEnv};
+use lsmlite_rs::{LsmDb, LsmErrorCode};
+
+/// So often the power goes on one disk.
+const LOSSES_PER_DISK: u64 = 5;
+
+/// A case takes some milliseconds; this long, it hangs.
+const FOR_EVER: Duration = Duration::from_secs(30);
+
+/// What must have happened in any run, or it shows nothing.
+const MUST_HAPPEN: [&str; 26] = [
+    "insert",
+    "remove",
+    "remove range",
+    "transaction",
+    "rollback",
+    "get",
+    "scan",
+    "flush",
+    "work",
+    "checkpoint",
+    "compact",
+    "everything made durable",
+    "setting: mmap",
+    "setting: multi-process",
+    "setting: compression",
+    "setting: background threads",
+    "lost at a write",
+    "lost at a sync",
+    "lost at any call",
+    "lost between calls",
+    "lost while recovering",
+    "sectors lost",
+    "sectors of before",
+    "lengths lost",
+    "the failed commit was there",
+    "went on, compacted, closed, opened",
+];
+
+struct Case<'a> {
+    env: FaultEnv,
+    setting: Setting,
+    random: SplitMix64,
+    counts: &'a mut Counts,
+}
+
+impl Case<'_> {
+    fn count(&mut self, what: &'static str, n: u64) {
+        *self.counts.entry(what).or_default() += n;
+    }
+
+    fn plan(&mut self) -> &'static str {
+        let (call, most, what) = match self.random.below(10) {
+            0..=2 => (Call::Write, 60, "lost at a write"),
+            3..=5 => (Call::Sync, 25, "lost at a sync"),
+            6..=8 => (Call::Any, 300, "lost at any call"),
+            _ => return "lost between calls",
+        };
+        let most = 1 + self.random.below(most);
+        self.env.lose_power_within(call, most);
+        what
+    }
+
+    /// Two handles, in processes of their own if that is allowed.
+    fn open(&mut self) -> std::result::Result<Vec<LsmDb>, LsmErrorCode> {
+        let mut handles = vec![self.setting.open(&self.env)?];
+        match self.setting.multi_process {
+            true => handles.push(self.setting.open(&self.env.process())?),
+            false if self.random.one_in(4) => handles.push(self.setting.open(&self.env)?),
+            false => {}
+        }
+        Ok(handles)
+    }
+
+    /// Works until the power goes. Returns false if nothing was ever lost.
+    fn work(&mut self, base: Model) -> common::workload::History {
+        let what = self.plan();
+        let seed = self.random.next();
+        let most = if self.random.one_in(5) { 400 } else { 60 };
+        let mut steps = 5 + self.random.below(most);
+        let opened = self.open();
+        let mut workload = Workload::new(seed, &self.setting, base, self.counts);
+        if let Ok(mut handles) = opened {
+            while steps > 0 {
+                steps -= 1;
+                let which = workload.random.below(handles.len() as u64) as usize;
+                if let Err(code) = workload.step(&mut handles[which]) {
+                    assert!(!self.env.has_power(), "{code:?} with power");
+                    break;
+                }
+                if workload.random.one_in(150) && handles.len() == 1 {
+                    let closed = handles.remove(0).close();
+                    if closed.is_ok() && self.env.has_power() {
+                        workload.history.all_is_durable();
+                        workload.count("close");
+                    }
+                    match self.setting.open(&self.env) {
+                        Ok(db) => handles.push(db),
+                        Err(_) => break,
+                    }
+                }
+            }
+            if self.env.has_power() {
+                self.env.lose_power();
+                workload.count("lost between calls");
+            } else {
+                workload.count(what);
+            }
+            if workload.random.one_in(2) {
+                handles.reverse();
+            }
+            let mut last = Err(LsmErrorCode::LsmIOErr);
+            for db in handles {
+                last = db.close().map_err(Into::into);
+            }
+            // The last one to close says whether everything is in the file.
+            if last.is_ok() {
+                workload.history.all_is_durable();
+                workload.count("closed without power");
+            }
+        } else {
+            assert!(!self.env.has_power(), "{:?} with power", opened.err());
+            workload.count("lost while opening");
+        }
+        workload.history
+    }
+
+    /// Switches the power on and opens the database, which may be interrupted again.
+    fn recover(&mut self) -> std::result::Result<Model, LsmErrorCode> {
+        for attempt in 0.. {
+            let loss = self.env.restart();
+            self.env.heal();
+            self.count("sectors lost", loss.sectors_lost);
+            self.count("sectors of before", loss.sectors_of_before);
+            self.count("lengths lost", loss.lengths_lost);
+            self.count("names lost", loss.names_lost);
+            if attempt < 3 && self.random.one_in(3) {
+                let call = self
+                    .random
+                    .pick(&[Call::Any, Call::Any, Call::Write, Call::Sync]);
+                let most = 1 + self.random.below(60);
+                self.env.lose_power_within(call, most);
+            }
+            let found = self.setting.open(&self.env).and_then(|db| {
+                let found = contents(&db)?;
+                db.close()?;
+                Ok(found)
+            });
+            match found {
+                Err(_) if !self.env.has_power() => self.count("lost while recovering", 1),
+                other => {
+                    self.env.heal();
+                    return other;
+                }
+            }
+        }
+        unreachable!()
+    }
+
+    fn go_on(&mut self, base: Model) -> std::result::Result<Model, LsmErrorCode> {
+        let seed = self.random.next();
+        let mut db = self.setting.open(&self.env)?;
+        let mut workload = Workload::new(seed, &self.setting, base, self.counts);
+        for _ in 0..30 {
+            workload.step(&mut db)?;
+        }
+        db.compact()?;
+        workload.scan(&db)?;
+        db.close()?;
+        let db = self.setting.open(&self.env)?;
+        workload.scan(&db)?;
+        let found = contents(&db)?;
+        db.close()?;
+        self.count("went on, compacted, closed, opened", 1);
+        Ok(found)
+    }
+}
+
+fn run(seed: u64, safety: Safety, counts: &mut Counts) -> Result {
+    let mut random = SplitMix64::new(seed);
+    let setting = Setting::random(&mut random, safety);
+    let _repeat = Repeat(format!(
+        "LSMLITE_SEED={seed} LSMLITE_POWER_LOSSES=1, {setting:?}"
+    ));
+    setting.count(counts);
+    let mut case = Case {
+        env: FaultEnv::new(seed),
+        setting,
+        random,
+        counts,
+    };
+    let start = Instant::now();
+    let mut base = Model::new();
+    for round in 0..LOSSES_PER_DISK {
+        let history = case.work(base);
+        let found = case
+            .recover()
+            .unwrap_or_else(|code| panic!("round {round}: the recovery fails: {code:?}"));
+        let Some(state) = history.find(&found) else {
+            panic!("round {round}: {}", history.explain(&found));
+        };
+        match state.cmp(&history.commits()) {
+            std::cmp::Ordering::Less => case.count("older than the last commit", 1),
+            std::cmp::Ordering::Equal => case.count("the last commit was there", 1),
+            std::cmp::Ordering::Greater => case.count("the failed commit was there", 1),
+        }
+        base = match case.random.one_in(4) {
+            true => case
+                .go_on(found)
+                .unwrap_or_else(|code| panic!("round {round}: going on fails: {code:?}")),
+            false => found,
+        };
+        assert!(start.elapsed() < FOR_EVER, "round {round}: it hangs");
+    }
+    Ok(())
+}
+
+fn run_all(title: &str, safety: Safety, must_happen: &[&str]) -> Result {
+    let first = setting("LSMLITE_SEED", 0);
+    let losses = setting("LSMLITE_POWER_LOSSES", 400);
+    let mut counts = Counts::new();
+    for seed in first..first + losses.div_ceil(LOSSES_PER_DISK) {
+        run(seed, safety, &mut counts)?;
+    }
+    if losses >= 400 {
+        report(title, &counts, must_happen);
+    }
+    Ok(())
+}
+
+#[test]
+fn at_safety_full_every_acknowledged_commit_survives_a_power_loss() -> Result {
+    run_all("power loss at safety full", Safety::Full, &MUST_HAPPEN)
+}
+
+#[test]
+fn at_safety_normal_a_power_loss_leaves_a_state_that_was_committed() -> Result {
+    let mut must_happen = MUST_HAPPEN.to_vec();
+    must_happen.extend(["older than the last commit", "setting: no log"]);
+    run_all("power loss at safety normal", Safety::Normal, &must_happen)
+}
