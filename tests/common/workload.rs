@@ -1,15 +1,45 @@
 //! A writer whose every commit is remembered, for tests that take its disk away.
 
+use std::fmt;
 use std::ops::Bound;
 
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
 use lsmlite_rs::env::{Env, FaultEnv};
-use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, LsmErrorCode};
+use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, LsmError, LsmErrorCode};
 
 use super::{Counts, Model, SplitMix64, contents};
 
-type Outcome<T = ()> = Result<T, LsmErrorCode>;
+pub type Outcome<T = ()> = Result<T, Failed>;
+
+/// An error of either face.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub code: LsmErrorCode,
+    text: String,
+}
+
+impl From<LsmError> for Failed {
+    fn from(error: LsmError) -> Failed {
+        Failed {
+            code: error.code(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<LsmErrorCode> for Failed {
+    fn from(code: LsmErrorCode) -> Failed {
+        let text = format!("{code:?}");
+        Failed { code, text }
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
 
 /// What a commit changes; `None` removes the key.
 pub type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
@@ -311,11 +341,11 @@ impl<'a> Workload<'a> {
         if rollback {
             let result = db.rollback_transaction();
             self.count("rollback");
-            return filled.and(result);
+            return filled.and(result.map_err(Into::into));
         }
         let result = db.commit_transaction();
         self.count("transaction");
-        self.committed(writes, result)
+        self.committed(writes, result.map_err(Into::into))
     }
 
     fn fill(&mut self, db: &mut LsmDb, writes: &mut Writes) -> Outcome {
@@ -358,11 +388,12 @@ impl<'a> Workload<'a> {
             let keys = self.now.range::<Vec<u8>, _>(range);
             writes.extend(keys.map(|(key, _)| (key.clone(), None)));
         }
-        (writes, db.delete_range(&begin, &end))
+        let result = db.delete_range(&begin, &end);
+        (writes, result.map_err(Into::into))
     }
 
     fn committed(&mut self, writes: Writes, result: Outcome) -> Outcome {
-        match result {
+        match &result {
             Ok(()) => {
                 apply(&mut self.now, &writes);
                 self.history.commits.push(writes);
