@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use common::workload::{Outcome, Setting, Workload};
 use common::{Counts, Model, Repeat, Result, SplitMix64, contents, report, setting};
+use lsmlite_rs::LsmDb;
 use lsmlite_rs::config::Safety;
 use lsmlite_rs::env::{Call, FaultEnv};
-use lsmlite_rs::LsmDb;
 
 /// So often the power goes on one disk.
 const LOSSES_PER_DISK: u64 = 5;
@@ -254,4 +254,31 @@ fn at_safety_normal_a_power_loss_leaves_a_state_that_was_committed() -> Result {
     let mut must_happen = MUST_HAPPEN.to_vec();
     must_happen.extend(["older than the last commit", "setting: no log"]);
     run_all("power loss at safety normal", Safety::Normal, &must_happen)
+}
+
+/// The file of an empty database was cut to nothing when it was closed. If that cut was lost,
+/// an old header came back that had nothing to do with the new log.
+#[test]
+fn commits_to_a_database_that_was_closed_empty_survive() -> Result {
+    for seed in 0..40 {
+        let env = FaultEnv::new(seed);
+        let open = || {
+            LsmDb::builder()
+                .env(&env)
+                .safety(Safety::Full)
+                .open("empty.lsm")
+        };
+        let mut db = open()?;
+        db.insert("key", "first value")?;
+        db.remove("key")?;
+        db.compact()?;
+        db.close()?;
+        let mut db = open()?;
+        db.insert("key", "value")?;
+        env.lose_power();
+        drop(db);
+        env.restart();
+        assert_eq!(open()?.get("key")?, Some(b"value".to_vec()), "seed {seed}");
+    }
+    Ok(())
 }
