@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::locks;
+use super::log_window::LogWindow;
+use super::shared_memory::SharedMemory;
 use super::system::{Access, Bytes, Lock, System, SystemFile};
-use super::{locks, shared_memory::SharedMemory};
 
 /// A mapped file grows in these steps; the larger one above [`SMALL_FILE`].
 const GROWTH: [u64; 2] = [256 << 10, 1 << 20];
@@ -20,6 +22,8 @@ pub(super) struct EngineFile {
     file: Box<dyn SystemFile>,
     path: PathBuf,
     mapping: Mutex<Option<Mapping>>,
+    /// For a log that is written through a mapping.
+    log: Option<Mutex<LogWindow>>,
     shared: Mutex<SharedMemory>,
 }
 
@@ -33,6 +37,13 @@ pub(super) struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl EngineFile {
+    /// Opens a log for writing, and makes it if there is none.
+    pub(super) fn open_log(system: &Arc<dyn System>, path: PathBuf) -> io::Result<EngineFile> {
+        let mut file = EngineFile::open(system, path, Access::ReadWrite, true)?;
+        file.log = system.can_map().then(Mutex::default);
+        Ok(file)
+    }
+
     /// Opens a file; `create` makes one that isn't there.
     pub(super) fn open(
         system: &Arc<dyn System>,
@@ -51,6 +62,7 @@ impl EngineFile {
             file,
             path,
             mapping: Mutex::new(None),
+            log: None,
             shared: Mutex::default(),
         })
     }
@@ -84,6 +96,9 @@ impl EngineFile {
     }
 
     pub(super) fn write(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        if let Some(log) = &self.log {
+            return lock(log).write(&*self.file, bytes, offset);
+        }
         while !bytes.is_empty() {
             match self.file.write_at(bytes, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -101,6 +116,9 @@ impl EngineFile {
 
     /// Makes the file shorter; never longer.
     pub(super) fn truncate(&self, length: u64) -> io::Result<()> {
+        if let Some(log) = &self.log {
+            lock(log).end(&*self.file);
+        }
         if self.file.status()?.length > length {
             self.file.truncate(length)?;
         }
@@ -176,6 +194,9 @@ impl EngineFile {
 impl Drop for EngineFile {
     fn drop(&mut self) {
         self.unmap();
+        if let Some(log) = &self.log {
+            lock(log).end(&*self.file);
+        }
         // Without removing it there is nothing that can fail.
         let _ = self.drop_shared(false);
     }

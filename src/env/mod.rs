@@ -13,6 +13,7 @@ mod header;
 mod heap;
 mod holder;
 mod locks;
+mod log_window;
 mod memory;
 mod mutex;
 mod path;

@@ -129,19 +129,24 @@ impl SystemFile for PosixFile {
     }
 
     fn allocate(&self, bytes: Bytes) -> io::Result<()> {
-        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-        {
+        // Not `posix_fallocate`: where the file system can't, it reads and writes back what is
+        // there, and another process may have written in between.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        loop {
             let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
             let length = libc::off_t::try_from(bytes.length).map_err(out_of_range)?;
             // SAFETY: the descriptor is open; no memory is involved.
-            match unsafe { libc::posix_fallocate(self.file.as_raw_fd(), offset, length) } {
-                0 => return Ok(()),
-                // Not every file system can.
-                libc::EINVAL | libc::EOPNOTSUPP => {}
-                error => return Err(io::Error::from_raw_os_error(error)),
+            if unsafe { libc::fallocate(self.file.as_raw_fd(), 0, offset, length) } == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EOPNOTSUPP | libc::ENOSYS) => break,
+                _ => return Err(error),
             }
         }
-        self.write_zeros(bytes)
+        self.append_zeros(bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -230,16 +235,53 @@ impl PosixFile {
     }
 
     /// Makes the file longer by writing, which takes space for sure.
-    fn write_zeros(&self, bytes: Bytes) -> io::Result<()> {
+    ///
+    /// Other processes may do the same at this moment, and then use what they wrote. On Linux
+    /// zeros are appended wherever the end is by then; elsewhere such a process could lose.
+    fn append_zeros(&self, bytes: Bytes) -> io::Result<()> {
         let zeros = [0; 64 * 1024];
         let end = bytes.offset.saturating_add(bytes.length);
-        let mut at = self.status()?.length;
-        while at < end {
-            let step = usize::try_from(end - at).map_or(zeros.len(), |n| n.min(zeros.len()));
-            self.file.write_all_at(&zeros[..step], at)?;
-            at += step as u64;
+        loop {
+            let length = self.status()?.length;
+            if length >= end {
+                return Ok(());
+            }
+            let step = usize::try_from(end - length).map_or(zeros.len(), |n| n.min(zeros.len()));
+            match self.append(&zeros[..step], length) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => drop(result?),
+            }
         }
-        Ok(())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn append(&self, bytes: &[u8], _: u64) -> io::Result<usize> {
+        /// Write behind the last byte, wherever that is.
+        const RWF_APPEND: c_int = 0x10;
+        let part = libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        let (parts, count) = (ptr::from_ref(&part), 1_usize);
+        // SAFETY: the descriptor is open, and one live part is readable for its length. The
+        // offset (two zeros) isn't used with this flag.
+        let written = unsafe {
+            libc::syscall(
+                libc::SYS_pwritev2,
+                self.file.as_raw_fd(),
+                parts,
+                count,
+                0_usize,
+                0_usize,
+                RWF_APPEND,
+            )
+        };
+        usize::try_from(written).map_err(|_| io::Error::last_os_error())
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn append(&self, bytes: &[u8], end: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, end)
     }
 }
 
@@ -271,4 +313,27 @@ fn status(metadata: &fs::Metadata) -> Status {
 
 fn out_of_range(_: std::num::TryFromIntError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "a file offset is out of range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appended_zeros_make_the_file_longer_and_keep_what_is_there() {
+        let file = PosixFile::new(tempfile::tempfile().unwrap());
+        file.file.write_all_at(b"content", 0).unwrap();
+        let bytes = Bytes {
+            offset: 4096,
+            length: 200_000,
+        };
+        file.append_zeros(bytes).unwrap();
+        assert_eq!(file.status().unwrap().length, 204_096);
+        let mut content = [1; 100];
+        file.file.read_exact_at(&mut content, 0).unwrap();
+        assert_eq!(&content[..7], b"content");
+        assert_eq!(content[7..], [0; 93]);
+        file.append_zeros(bytes).unwrap();
+        assert_eq!(file.status().unwrap().length, 204_096);
+    }
 }

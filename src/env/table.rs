@@ -116,9 +116,12 @@ unsafe extern "C" fn open(
             _ => Access::Read,
         };
         // The database itself was created before, if it was to be; the rest is the log.
-        let create = access == Access::ReadWrite && !instance.is_database(&path);
-        EngineFile::open(&instance.system, path.clone(), access, create)
-            .map_err(|error| failure::keep("open", &path, &error))
+        let opened = if access == Access::Read || instance.is_database(&path) {
+            EngineFile::open(&instance.system, path.clone(), access, false)
+        } else {
+            EngineFile::open_log(&instance.system, path.clone())
+        };
+        opened.map_err(|error| failure::keep("open", &path, &error))
     });
     match opened {
         Ok(file) => {

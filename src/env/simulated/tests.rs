@@ -241,7 +241,7 @@ fn what_a_failed_sync_lost_stays_lost() -> Result<()> {
 fn without_power_everything_fails_until_the_restart() -> Result<()> {
     let env = FaultEnv::new(1);
     let system = system_of(&env);
-    let other = system_of(&env.process());
+    let other = system_of(env.process());
     let open = settled(&*system, "a")?;
     open.write_at(&[7; 5000], 0)?;
     open.sync()?;
