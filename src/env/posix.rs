@@ -307,6 +307,10 @@ fn status(metadata: &fs::Metadata) -> Status {
         },
         length: metadata.len(),
         names: metadata.nlink(),
+        modified: metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()),
         is_file: metadata.is_file(),
     }
 }

@@ -316,6 +316,7 @@ impl SystemFile for File {
             },
             length: run(|| self.inner.len())?,
             names: 1,
+            modified: None,
             is_file: true,
         })
     }

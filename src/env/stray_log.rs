@@ -3,6 +3,9 @@
 //! lsm1 by itself puts the log beside the name that the file was opened with, a link for
 //! instance, and doesn't find it under any other name: what was committed before a crash
 //! seems lost. This environment always uses the real name, so it brings such a log home.
+//!
+//! Unless the database is newer: then it was used under another name since, and what is in the
+//! log would come up as if it were new. lsm1 itself can't tell, as every log begins alike.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,15 @@ pub(super) fn adopt(env: &Env, given: &Path, path: &Path, how: Opening) -> Resul
         return Err(Refusal::cant_open(format!(
             "there are two logs, {} and {}: the database was used under two names; move away the \
              one that doesn't belong to it",
+            stray.display(),
+            home.display()
+        )));
+    }
+    let changed = system.status(path).ok().and_then(|s| s.modified);
+    if changed > found.modified {
+        return Err(Refusal::cant_open(format!(
+            "its log {} is older than the database: if the database was used under another name \
+             since, remove the log; if nothing but a crash came between, move it to {}",
             stray.display(),
             home.display()
         )));

@@ -130,6 +130,8 @@ pub(crate) struct Status {
     pub(crate) length: u64,
     /// Names (hard links).
     pub(crate) names: u64,
+    /// Last change of the content, since the Unix epoch; `None` if the system doesn't know.
+    pub(crate) modified: Option<Duration>,
     pub(crate) is_file: bool,
 }
 

@@ -69,6 +69,27 @@ fn two_different_logs_are_an_error_and_both_stay() -> Result {
     Ok(())
 }
 
+/// What was committed in between would be undone by what is older.
+#[test]
+fn a_log_that_is_older_than_the_database_is_an_error() -> Result {
+    let scene = Scene::new()?;
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut db = LsmDb::open(&scene.real)?;
+    assert_eq!(keys(&db)?, "one");
+    db.insert(b"two", b"newer")?;
+    db.close()?;
+    let error = LsmDb::open(&scene.link).err().ok_or("opened")?;
+    assert!(
+        error.to_string().contains("older than the database"),
+        "{error}"
+    );
+    assert!(scene.stray().exists());
+    fs::remove_file(scene.stray())?;
+    let db = LsmDb::open(&scene.link)?;
+    assert_eq!(db.get(b"two")?.as_deref(), Some(&b"newer"[..]));
+    Ok(())
+}
+
 /// An attempt that was cut off after it had copied the log can be repeated.
 #[test]
 fn two_logs_that_are_the_same_count_as_one() -> Result {

@@ -237,6 +237,7 @@ impl System for Process {
                 },
                 length: 0,
                 names: 1,
+                modified: None,
                 is_file: false,
             }),
             None => Err(io::Error::from_raw_os_error(libc::ENOENT)),

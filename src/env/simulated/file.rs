@@ -44,6 +44,7 @@ impl Node {
             },
             length: lock(&self.state).content.length() as u64,
             names,
+            modified: None,
             is_file: true,
         }
     }
