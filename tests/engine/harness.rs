@@ -4,7 +4,7 @@
 //! All `unsafe` of this test program is here.
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
@@ -254,6 +254,24 @@ impl Db {
     pub fn checkpoint(&self) -> Rc {
         // SAFETY: the handle is live and a null out-parameter is allowed.
         check(unsafe { ffi::lsm_checkpoint(self.raw.as_ptr(), ptr::null_mut()) })
+    }
+
+    #[allow(dead_code)] // For tests/model.
+    /// What lsm1 tells about itself as text; `what` is one of the `LSM_INFO_*` that do.
+    pub fn describe(&self, what: c_int) -> Rc<String> {
+        let mut text: *mut c_char = ptr::null_mut();
+        // SAFETY: the handle is live, these requests take one `char **`, and it is a live
+        // local.
+        check(unsafe { ffi::lsm_info(self.raw.as_ptr(), what, &raw mut text) })?;
+        if text.is_null() {
+            return Ok(String::new());
+        }
+        // SAFETY: lsm1 has just made the string and hands it over, to be freed here.
+        unsafe {
+            let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+            ffi::lsm_free(ffi::lsm_get_env(self.raw.as_ptr()), text.cast());
+            Ok(owned)
+        }
     }
 
     pub fn cursor(&self) -> Rc<Cursor<'_>> {

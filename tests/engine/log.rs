@@ -60,3 +60,68 @@ fn commits_after_a_rolled_back_wrap_survive_a_crash() -> Rc {
     }
     Ok(())
 }
+
+// Recovery passed an empty key as a null pointer, which stood for "nothing more to copy": the
+// value was what happened to be in memory.
+#[test]
+fn the_empty_key_is_recovered_with_its_value() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let db = Db::open(&path, &Config::default())?;
+    db.insert(b"", b"the value of the empty key")?;
+
+    let (_dir, copy) = after_a_crash(&path);
+    let rows = Db::open(&copy, &Config::default())?.scan()?;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].1, b"the value of the empty key");
+    Ok(())
+}
+
+// Only the first connection had the log open, and a commit synced it all the same.
+#[test]
+fn a_second_connection_commits_at_safety_full_without_a_log() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let config = Config {
+        safety: 2,
+        use_log: false,
+        ..Config::default()
+    };
+    let _first = Db::open(&path, &config)?;
+    let second = Db::open(&path, &config)?;
+    second.insert(b"key", b"value")?;
+    assert_eq!(second.get(b"key")?, Some(b"value".to_vec()));
+    Ok(())
+}
+
+// The last writer deleted the log; a reader kept the shared memory alive, and the next writer
+// went on in the middle of a new log, whose beginning was missing.
+#[test]
+fn a_writer_that_comes_back_beside_a_reader_has_a_whole_log() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    for multi_process in [false, true] {
+        let config = Config {
+            multi_process,
+            ..Config::default()
+        };
+        let reader = Config {
+            read_only: true,
+            ..config.clone()
+        };
+        let db = Db::open(&path, &config)?;
+        let reader = Db::open(&path, &reader)?;
+        let held = reader.cursor()?;
+        db.begin(1)?;
+        db.commit(0)?;
+        db.close()?;
+        let db = Db::open(&path, &config)?;
+        db.insert(b"key", b"value")?;
+
+        let (_dir, copy) = after_a_crash(&path);
+        let found = Db::open(&copy, &config)?.get(b"key")?;
+        assert_eq!(found, Some(b"value".to_vec()));
+        drop(held);
+    }
+    Ok(())
+}
