@@ -38,6 +38,7 @@ pub struct LsmDbBuilder {
     settings: Settings,
     compression: Compression,
     codec: Option<Arc<dyn PageCodec>>,
+    page_checksums: bool,
     metrics: Option<LsmMetrics>,
 }
 
@@ -47,6 +48,7 @@ impl LsmDbBuilder {
             settings: Settings::default(),
             compression: Compression::None,
             codec: None,
+            page_checksums: false,
             metrics: None,
         }
     }
@@ -63,11 +65,11 @@ impl LsmDbBuilder {
     pub fn open(self, path: impl AsRef<Path>) -> Result<LsmDb, LsmError> {
         let path = path.as_ref();
         let mut settings = self.settings;
-        settings.codecs.preferred = match self.codec {
+        let codec = match self.codec {
             Some(codec) => Some(compression::user_codec(codec)?),
             None => self.compression.codec()?,
         };
-        settings.codecs.known = Some(compression::compiled_in());
+        settings.codecs = compression::choose(codec, self.page_checksums);
         LsmDb::open_with(path, settings, self.metrics)
     }
 
@@ -114,9 +116,36 @@ impl LsmDbBuilder {
     /// Compresses a new database with a codec of your own, and recognises files that were
     /// written with it.
     ///
-    /// Its id must be 20,000 or more.
+    /// Its id must be from 20,000 to 999,999,999.
     pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Self {
         self.codec = Some(codec);
+        self
+    }
+
+    /// Puts a checksum on every page of a new database. Default: false.
+    ///
+    /// A page that was damaged, written to a wrong place, or not written at all is then an
+    /// error, [`LsmCorrupt`](crate::LsmErrorCode::LsmCorrupt), that names its position in the
+    /// file; reads that don't need the page go on working. Works with plain pages and with every
+    /// codec. An existing file stays with or without them, whatever is set here.
+    ///
+    /// See [`compression`](crate::compression#page-checksums) for what they cover and cost.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use lsmlite_rs::LsmDb;
+    ///
+    /// let mut db = LsmDb::builder()
+    ///     .page_checksums(true)
+    ///     .open(dir.path().join("only_copy.lsm"))?;
+    /// db.insert(b"key", b"value")?;
+    /// db.flush()?;
+    /// assert_eq!(db.has_page_checksums()?, Some(true));
+    /// # Ok(()) }
+    /// ```
+    pub fn page_checksums(mut self, yes: bool) -> Self {
+        self.page_checksums = yes;
         self
     }
 

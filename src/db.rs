@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::builder::LsmDbBuilder;
-use crate::compression::LsmCompressionLib;
+use crate::compression::{self, LsmCompressionLib};
 use crate::config::{DbConf, Settings};
 use crate::cursor::LsmCursor;
 use crate::error::{LsmError, LsmErrorCode};
@@ -193,17 +193,31 @@ impl LsmDb {
         Ok(target.file.to_string_lossy().into_owned())
     }
 
-    /// The page codec of the file.
+    /// The page codec of the file; with page checksums too, the codec beneath them.
     ///
     /// # Errors
     /// [`LsmErrorCode::LsmMisuse`] before connecting, [`LsmErrorCode::LsmMismatch`] if the
     /// codec isn't a built-in one or nothing has been written to the file yet.
     pub fn get_compression_id(&self) -> Result<LsmCompressionLib, LsmErrorCode> {
         let session = self.session("read the compression id")?;
-        let id = session.connection().compression_id()?;
-        i32::try_from(id)
+        let (codec, _) = compression::split_id(session.connection().compression_id()?);
+        i32::try_from(codec)
             .map_err(|_| LsmErrorCode::LsmMismatch)
             .and_then(LsmCompressionLib::try_from)
+    }
+
+    /// Whether the file has page checksums; `None` while nothing has been written to it.
+    ///
+    /// See [`LsmDbBuilder::page_checksums`].
+    ///
+    /// # Errors
+    /// [`LsmErrorCode::LsmMisuse`] before connecting; whatever stands in the way of a read.
+    pub fn has_page_checksums(&self) -> Result<Option<bool>, LsmError> {
+        let session = self.session("read the compression id")?;
+        Ok(match session.connection().compression_id()? {
+            0 => None,
+            id => Some(compression::split_id(id).1),
+        })
     }
 
     pub(crate) fn session(&self, operation: &'static str) -> Result<&Session, LsmError> {

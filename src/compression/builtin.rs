@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::PageCodec;
+use super::{FileCodec, PageCodec};
 use crate::error::{LsmError, LsmErrorCode};
 
 /// The page codec of a database, in the interface of 0.2.2.
@@ -100,20 +100,23 @@ impl From<LsmCompressionLib> for Compression {
 }
 
 /// The codecs of this build, at their default levels.
-pub(crate) fn compiled_in() -> Vec<Arc<dyn PageCodec>> {
+pub(super) fn compiled_in() -> Vec<Arc<dyn PageCodec>> {
     [Compression::LZ4, Compression::ZLIB, Compression::ZSTD]
         .into_iter()
         .filter_map(|compression| compression.codec().ok().flatten())
         .collect()
 }
 
-/// The codec that [`DbConf`](crate::DbConf) asks for; the file must have been written with it.
+/// The codec that [`DbConf`](crate::DbConf) asks for; the file must have been written with it,
+/// with or without page checksums.
 pub(crate) fn for_compatible_face(
     library: LsmCompressionLib,
 ) -> Result<super::CodecChoice, LsmError> {
+    let codec = Compression::from(library).codec()?;
     Ok(super::CodecChoice {
-        preferred: Compression::from(library).codec()?,
-        known: None,
+        preferred: codec.clone().map(FileCodec::new),
+        known: vec![FileCodec::with_page_checksums(codec)],
+        plain_pages: false,
     })
 }
 

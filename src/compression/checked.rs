@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{CodecError, PageCodec};
 
-/// Length of the CRC-32 (little-endian, of the plain page) in front of the packed bytes.
+/// Length of the CRC-32C (little-endian, of the plain page) in front of the packed bytes.
 const CRC_LEN: usize = 4;
 
 /// A user's codec with a checksum of the plain page in front of what it wrote.
@@ -36,7 +36,7 @@ impl PageCodec for Checked {
             return Err(CodecError::new("the output buffer is too small"));
         };
         let used = self.inner.compress(plain, tail)?;
-        head.copy_from_slice(&crc32fast::hash(plain).to_le_bytes());
+        head.copy_from_slice(&crc32c::crc32c(plain).to_le_bytes());
         Ok(used.saturating_add(CRC_LEN))
     }
 
@@ -48,7 +48,7 @@ impl PageCodec for Checked {
         let plain = out.get(..used).ok_or_else(|| {
             CodecError::new(format!("the codec claims {used} bytes for one page"))
         })?;
-        if crc32fast::hash(plain) != u32::from_le_bytes(*head) {
+        if crc32c::crc32c(plain) != u32::from_le_bytes(*head) {
             return Err(CodecError::new(format!(
                 "codec {} gave back other bytes than it was given",
                 self.id

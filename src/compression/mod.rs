@@ -11,6 +11,7 @@
 
 mod builtin;
 mod checked;
+mod checksums;
 #[cfg(feature = "lz4")]
 mod lz4;
 #[cfg(feature = "zlib")]
@@ -22,9 +23,10 @@ use std::sync::Arc;
 
 use crate::error::{LsmError, LsmErrorCode};
 
+pub(crate) use builtin::for_compatible_face;
 pub use builtin::{Compression, LsmCompressionLib};
-pub(crate) use builtin::{compiled_in, for_compatible_face};
 pub(crate) use checked::Checked;
+pub(crate) use checksums::{FileCodec, ID_OFFSET, checksum, run_number, split_id};
 
 /// Why a codec could not do its work; the text ends up in the [`LsmError`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +89,7 @@ impl CodecError {
 pub trait PageCodec: Send + Sync + 'static {
     /// The number that is stored in the file and finds the codec again.
     ///
-    /// Take one from 20,000 on: lower ones belong to lsm1 and to this crate.
+    /// Take one from 20,000 to 999,999,999: the others belong to lsm1 and to this crate.
     fn id(&self) -> u32;
 
     /// The most bytes that [`compress`](Self::compress) can need for `plain_len` bytes.
@@ -118,10 +120,28 @@ pub(crate) const FIRST_USER_ID: u32 = 20_000;
 #[derive(Clone, Default)]
 pub(crate) struct CodecChoice {
     /// Compresses new databases; `None` writes plain pages.
-    pub(crate) preferred: Option<Arc<dyn PageCodec>>,
+    pub(crate) preferred: Option<FileCodec>,
     /// Recognise the codec of an existing file among these and the preferred one.
-    /// `None` insists on the preferred one, as 0.2.2 does.
-    pub(crate) known: Option<Vec<Arc<dyn PageCodec>>>,
+    pub(crate) known: Vec<FileCodec>,
+    /// Recognise plain pages in an existing file.
+    pub(crate) plain_pages: bool,
+}
+
+/// New files are written with `codec` (`None` means plain pages), existing ones recognised.
+pub(crate) fn choose(codec: Option<Arc<dyn PageCodec>>, page_checksums: bool) -> CodecChoice {
+    let without = codec.clone().map(FileCodec::new);
+    let with = FileCodec::with_page_checksums(codec);
+    let mut known: Vec<_> = without.iter().chain([&with]).cloned().collect();
+    for codec in builtin::compiled_in() {
+        known.push(FileCodec::new(Arc::clone(&codec)));
+        known.push(FileCodec::with_page_checksums(Some(codec)));
+    }
+    known.push(FileCodec::with_page_checksums(None));
+    CodecChoice {
+        preferred: if page_checksums { Some(with) } else { without },
+        known,
+        plain_pages: true,
+    }
 }
 
 /// Checks the id of a user's codec and adds the page checksum to it.
@@ -129,8 +149,11 @@ pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>
     // Asked for once: a codec that gave another answer later would get its pages taken for
     // those of another one.
     let id = codec.id();
-    if id < FIRST_USER_ID {
-        let message = format!("codec id {id} is reserved; choose one from {FIRST_USER_ID} on");
+    if !(FIRST_USER_ID..ID_OFFSET).contains(&id) {
+        let message = format!(
+            "codec id {id} is reserved; choose one from {FIRST_USER_ID} to {}",
+            ID_OFFSET - 1
+        );
         return Err(LsmError::new("open", LsmErrorCode::LsmMisuse).with_message(message));
     }
     Ok(Arc::new(Checked::new(id, codec)))

@@ -37,6 +37,7 @@ pub const LSM_SAFETY_NORMAL: i32 = 1;
 pub const LSM_SAFETY_FULL: i32 = 2;
 pub const LSM_COMPRESSION_EMPTY: i32 = 0;
 pub const LSM_COMPRESSION_NONE: i32 = 1;
+pub const LSM_COMPRESSION_CHECKSUMS: i32 = 1000000000;
 pub const LSM_INFO_NWRITE: i32 = 1;
 pub const LSM_INFO_NREAD: i32 = 2;
 pub const LSM_INFO_DB_STRUCTURE: i32 = 3;
@@ -244,6 +245,19 @@ pub struct lsm_compress {
         ) -> ::core::ffi::c_int,
     >,
     pub xFree: ::core::option::Option<unsafe extern "C" fn(pCtx: *mut ::core::ffi::c_void)>,
+    pub xRun: ::core::option::Option<
+        unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> ::core::ffi::c_uint,
+    >,
+    pub xChecksum: ::core::option::Option<
+        unsafe extern "C" fn(
+            arg1: *mut ::core::ffi::c_void,
+            iRun: ::core::ffi::c_uint,
+            iPlace: lsm_i64,
+            eKind: ::core::ffi::c_int,
+            arg2: *const ::core::ffi::c_char,
+            n: ::core::ffi::c_int,
+        ) -> ::core::ffi::c_uint,
+    >,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]

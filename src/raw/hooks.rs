@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::compression::{CodecChoice, CodecError, PageCodec};
+use crate::compression::{self, CodecChoice, CodecError, FileCodec, PageCodec};
 use crate::panic;
 use crate::{ffi, raw::params};
 
@@ -55,34 +55,34 @@ impl Report {
 pub(super) struct Hooks {
     // `Arc`s, because C holds the addresses of what is in them: a `Box` may not be aliased.
     report: Arc<Report>,
-    factory: Option<Arc<Factory>>,
+    factory: Arc<Factory>,
     preferred: Option<Arc<Slot>>,
 }
 
 /// One codec, as C sees it.
 struct Slot {
-    codec: Arc<dyn PageCodec>,
+    file: FileCodec,
     report: Arc<Report>,
 }
 
 /// The codecs that an existing file may have been written with.
 struct Factory {
     slots: Vec<Slot>,
+    plain_pages: bool,
 }
 
 impl Hooks {
     pub(super) fn new(choice: &CodecChoice) -> Self {
         let report = Arc::new(Report::default());
-        let slot = |codec: &Arc<dyn PageCodec>| Slot {
-            codec: Arc::clone(codec),
+        let slot = |file: &FileCodec| Slot {
+            file: file.clone(),
             report: Arc::clone(&report),
         };
+        let all = choice.preferred.iter().chain(&choice.known);
         Hooks {
-            factory: choice.known.as_ref().map(|known| {
-                let all = choice.preferred.iter().chain(known);
-                Arc::new(Factory {
-                    slots: all.map(slot).collect(),
-                })
+            factory: Arc::new(Factory {
+                slots: all.map(slot).collect(),
+                plain_pages: choice.plain_pages,
             }),
             preferred: choice.preferred.as_ref().map(slot).map(Arc::new),
             report: Arc::clone(&report),
@@ -103,17 +103,15 @@ impl Hooks {
         // SAFETY: `log_shim` has the type that lsm1 asks for, and `ctx` stays valid while
         // `self.report` is held, which outlives `db` (caller).
         unsafe { ffi::lsm_config_log(db.as_ptr(), Some(log_shim), ctx) };
-        if let Some(factory) = &self.factory {
-            let mut hooks = ffi::lsm_compress_factory {
-                pCtx: Arc::as_ptr(factory).cast_mut().cast(),
-                xFactory: Some(factory_shim),
-                xFree: None,
-            };
-            // SAFETY: the context is held by `self`, which outlives `db` (caller).
-            let rc = unsafe { params::config_factory(db, &mut hooks) };
-            if rc != ffi::LSM_OK {
-                return rc;
-            }
+        let mut hooks = ffi::lsm_compress_factory {
+            pCtx: Arc::as_ptr(&self.factory).cast_mut().cast(),
+            xFactory: Some(factory_shim),
+            xFree: None,
+        };
+        // SAFETY: the context is held by `self`, which outlives `db` (caller).
+        let rc = unsafe { params::config_factory(db, &mut hooks) };
+        if rc != ffi::LSM_OK {
+            return rc;
         }
         match &self.preferred {
             // SAFETY: the slot is held by `self`, which outlives `db` (caller).
@@ -127,11 +125,13 @@ impl Slot {
     fn hooks(&self) -> ffi::lsm_compress {
         ffi::lsm_compress {
             pCtx: ptr::from_ref(self).cast_mut().cast(),
-            iId: self.codec.id(),
+            iId: self.file.id,
             xBound: Some(bound_shim),
             xCompress: Some(compress_shim),
             xUncompress: Some(decompress_shim),
             xFree: None,
+            xRun: self.file.page_checksums.then_some(run_shim),
+            xChecksum: self.file.page_checksums.then_some(checksum_shim),
         }
     }
 }
@@ -145,6 +145,8 @@ fn plain_pages() -> ffi::lsm_compress {
         xCompress: None,
         xUncompress: None,
         xFree: None,
+        xRun: None,
+        xChecksum: None,
     }
 }
 
@@ -164,10 +166,10 @@ unsafe extern "C" fn factory_shim(ctx: *mut c_void, db: *mut ffi::lsm_db, id: c_
     };
     // SAFETY: `install` passed a `Factory` that outlives the handle.
     let factory = unsafe { &*ctx.cast::<Factory>() };
-    let wanted = panic::guard(None, || factory.slots.iter().find(|s| s.codec.id() == id));
+    let wanted = panic::guard(None, || factory.slots.iter().find(|s| s.file.id == id));
     let mut hooks = match wanted {
         Some(slot) => slot.hooks(),
-        None if id == ffi::LSM_COMPRESSION_NONE as c_uint => plain_pages(),
+        None if factory.plain_pages && id == ffi::LSM_COMPRESSION_NONE as c_uint => plain_pages(),
         // lsm1 reports the mismatch itself when the codec hasn't changed.
         None => return ffi::LSM_OK,
     };
@@ -183,7 +185,7 @@ unsafe extern "C" fn bound_shim(ctx: *mut c_void, n_src: c_int) -> c_int {
     // then fails in `compress`, as an error.
     slot.report.enter_codec(n_src, || {
         let plain_len = usize::try_from(n_src).unwrap_or(0);
-        let bound = slot.codec.bound(plain_len).min(most_packed(plain_len));
+        let bound = slot.file.codec.bound(plain_len).min(most_packed(plain_len));
         c_int::try_from(bound).unwrap_or(n_src)
     })
 }
@@ -243,6 +245,31 @@ unsafe extern "C" fn decompress_shim(
     }
 }
 
+const _: () = assert!(compression::ID_OFFSET == ffi::LSM_COMPRESSION_CHECKSUMS as u32);
+
+/// `xRun`: a number for a new run of pages.
+unsafe extern "C" fn run_shim(_ctx: *mut c_void) -> c_uint {
+    panic::guard(1, compression::run_number)
+}
+
+/// `xChecksum`: the checksum of `n` bytes at `place` in the file.
+unsafe extern "C" fn checksum_shim(
+    _ctx: *mut c_void,
+    run: c_uint,
+    place: ffi::lsm_i64,
+    kind: c_int,
+    p_data: *const c_char,
+    n: c_int,
+) -> c_uint {
+    let data = match usize::try_from(n) {
+        // SAFETY: this is `xChecksum`, whose `p_data` is readable for `n` bytes, which were
+        // read from the file or written by a codec.
+        Ok(len @ 1..) => unsafe { std::slice::from_raw_parts(p_data.cast::<u8>(), len) },
+        _ => &[],
+    };
+    compression::checksum(run, place, kind, data)
+}
+
 /// Runs one direction of a codec on C buffers; `failed` is the code for an error or panic.
 ///
 /// # Safety
@@ -276,7 +303,7 @@ unsafe fn run(
     };
     let panicked = Err(CodecError::new("the codec panicked"));
     let outcome = slot.report.enter_codec(panicked, || {
-        let used = work(&*slot.codec, src, dst)?;
+        let used = work(&*slot.file.codec, src, dst)?;
         match c_int::try_from(used) {
             Ok(used) if used <= n_out => Ok(used),
             _ => Err(CodecError::new(

@@ -24,7 +24,7 @@ pub struct Outcome {
 }
 
 impl Package {
-    /// A package with our patches, and the text of lsm1 named by LSM1_SOURCE.
+    /// A package with our patches and additions, and the text of lsm1 named by LSM1_SOURCE.
     pub fn new() -> Result<Self> {
         let home = tempfile::tempdir()?;
         let patches = home.path().join("src/lsm1/patches");
@@ -33,6 +33,14 @@ impl Package {
         for entry in fs::read_dir(ours().join("src/lsm1/patches"))? {
             let path = entry?.path();
             fs::copy(&path, patches.join(path.file_name().unwrap_or_default()))?;
+        }
+        for entry in fs::read_dir(ours().join("src/lsm1"))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default();
+            // lsm1.c itself is a published package's; the text here is the carrier's.
+            if path.extension().is_some_and(|e| e == "c" || e == "h") && name != "lsm1.c" {
+                fs::copy(&path, home.path().join("src/lsm1").join(name))?;
+            }
         }
         let text = home.path().join("carrier.c");
         fs::write(&text, carrier_text()?)?;

@@ -159,6 +159,8 @@ impl Db {
                 xCompress: Some(zero_runs::compress),
                 xUncompress: Some(zero_runs::uncompress),
                 xFree: None,
+                xRun: None,
+                xChecksum: None,
             };
             // SAFETY: lsm1 copies the struct; its functions live for ever and use no context.
             check(unsafe {

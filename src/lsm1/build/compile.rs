@@ -75,13 +75,18 @@ static int lsmShmAssertWorker(struct lsm_db *);
 #include \"lsm1.c\"
 ";
 
+/// Our additions.
+const OURS: &[&str] = &["extras.c", "checksums.c"];
+
 /// Compiles `lsm1.c` in `out`, with our additions in `lsm1`.
 pub fn library(lsm1: &Path, out: &Path) -> Result<(), String> {
     let mut unit = String::from(UNIT);
-    let extras = lsm1.join("extras.c");
-    if extras.exists() {
-        rerun_if_changed(&extras);
-        unit.push_str("#include \"extras.c\"\n");
+    for name in OURS {
+        let addition = lsm1.join(name);
+        if addition.exists() {
+            rerun_if_changed(&addition);
+            unit.push_str(&format!("#include \"{name}\"\n"));
+        }
     }
     let path = out.join("unit.c");
     write(&path, &unit)?;
