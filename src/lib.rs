@@ -42,7 +42,18 @@
 //! file: one writes at a time, the others read, each from a snapshot of its own. A writer that
 //! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy) at once. Another process
 //! is kept out unless all open the file with
-//! [`multi_process(true)`](LsmDbBuilder::multi_process).
+//! [`multi_process(true)`](LsmDbBuilder::multi_process), or only read it, with
+//! [`read_only(true)`](LsmDbBuilder::read_only). A busy error names the process that is in the
+//! way.
+//!
+//! A process that is forked from this one can't use the handles that it inherits, nor close
+//! them, nor open a file that its parent had open at the fork. If the parent dies without
+//! closing a file, that stays locked until such a process has ended or called `exec`.
+//!
+//! # Testing
+//!
+//! [`env::MemoryEnv`] holds databases without files. [`env::FaultEnv`] is a disk that loses its
+//! power, fills up and fails as you plan it: see there how to crash-test an application.
 //!
 //! # Limits
 //!

@@ -56,6 +56,9 @@ pub struct Env(Arc<Instance>);
 
 /// Real files, through the calls of Unix. There is one such environment in a process.
 ///
+/// A process that is forked without an `exec` shares the locks of its parent, and keeps them if
+/// the parent dies without closing its databases. It can't use the parent's handles.
+///
 /// It writes completely or reports an error, reads within the file only, reserves space on
 /// the disk before it maps it, syncs directories after it created or removed a file, closes
 /// its files on `exec`, and locks files so that nothing else in the process can drop the lock.
