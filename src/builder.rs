@@ -42,6 +42,13 @@ pub struct LsmDbBuilder {
     metrics: Option<LsmMetrics>,
 }
 
+/// As [`LsmDb::builder`].
+impl Default for LsmDbBuilder {
+    fn default() -> Self {
+        LsmDbBuilder::new()
+    }
+}
+
 impl LsmDbBuilder {
     pub(crate) fn new() -> Self {
         LsmDbBuilder {

@@ -81,13 +81,16 @@ mod env;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;
+mod format;
 mod metrics;
 mod panic;
 mod range;
 mod raw;
+mod salvage;
 mod session;
 mod stats;
 mod traits;
+mod verify;
 
 pub use builder::LsmDbBuilder;
 pub use compression::LsmCompressionLib;
@@ -97,8 +100,10 @@ pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
 pub use range::LsmRange;
+pub use salvage::{Salvage, SalvageBasis, SalvageProgress, SalvageReport, salvage};
 pub use stats::{DbStats, LevelStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
+pub use verify::{CheckpointState, Damage, Place, VerifyReport, verify_file};
 
 /// The code in the README compiles and runs.
 #[cfg(doctest)]

@@ -1,10 +1,12 @@
 //! An open database: the caller's connection, its background threads and its metrics.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::background::Background;
+use crate::compression::{self, CodecChoice, PageCodec};
 use crate::config::Settings;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
@@ -26,6 +28,7 @@ pub(crate) struct Session {
     connection: Connection,
     metrics: Option<LsmMetrics>,
     autocheckpoint_kib: i32,
+    codecs: CodecChoice,
 }
 
 impl Session {
@@ -49,11 +52,17 @@ impl Session {
             connection,
             metrics: metrics.cloned(),
             autocheckpoint_kib: settings.own_autocheckpoint_kib(),
+            codecs: settings.codecs.clone(),
         })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The codec with this id, if it is known here.
+    pub(crate) fn codec(&self, id: u32) -> Option<Arc<dyn PageCodec>> {
+        compression::find(id, self.codecs.preferred.as_slice())
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {

@@ -39,6 +39,11 @@ impl Env {
         true
     }
 
+    /// Not known.
+    pub(crate) fn is_open(&self, _: &Path) -> bool {
+        false
+    }
+
     pub(crate) fn holder(&self, _: &Path) -> Option<u32> {
         None
     }

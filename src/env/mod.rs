@@ -128,6 +128,12 @@ impl Env {
             .lock_holder(&path, locks::ALL, system::Lock::Exclusive)
     }
 
+    /// True while this process has the database open.
+    pub(crate) fn is_open(&self, path: &Path) -> bool {
+        let path = self.0.system.resolve(path);
+        path.is_ok_and(|path| self.0.registry.contains(&path))
+    }
+
     fn system(&self) -> &dyn System {
         &*self.0.system
     }

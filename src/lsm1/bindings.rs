@@ -405,4 +405,15 @@ unsafe extern "C" {
         arg3: *mut ::core::ffi::c_void,
     );
     pub fn lsmlite_abandon(db: *mut lsm_db);
+    pub fn lsmlite_snapshot(
+        db: *mut lsm_db,
+        aOut: *mut ::core::ffi::c_uint,
+        pnOut: *mut ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn lsmlite_read(
+        db: *mut lsm_db,
+        iOff: lsm_i64,
+        pOut: *mut ::core::ffi::c_void,
+        n: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
 }

@@ -41,3 +41,22 @@ void lsmlite_abandon(lsm_db *db){
   db->pShmhdr = 0;
   lsm_close(db);
 }
+
+int lsmlite_snapshot(lsm_db *db, unsigned int *aOut, int *pnOut){
+  u32 nInt;
+
+  if( db->pCsr==0 || (db->iReader<0 && db->bRoTrans==0) ) return LSM_MISUSE;
+
+  /* Work on this connection may have loaded a checkpoint that is newer than the read lock. That
+  ** is fine: the lock keeps every block from being reused that was freed after it was taken. */
+  nInt = db->aSnapshot[CKPT_HDR_NCKPT];
+  if( nInt<CKPT_HDR_SIZE || nInt>array_size(db->aSnapshot) ) return LSM_CORRUPT_BKPT;
+  memcpy(aOut, db->aSnapshot, nInt*sizeof(u32));
+  *pnOut = (int)nInt;
+  return LSM_OK;
+}
+
+int lsmlite_read(lsm_db *db, lsm_i64 iOff, void *pOut, int n){
+  if( db->pFS==0 || db->pFS->fdDb==0 ) return LSM_MISUSE;
+  return lsmEnvRead(db->pEnv, db->pFS->fdDb, iOff, pOut, n);
+}

@@ -6,3 +6,18 @@
 ** to itself recovers from it.
 */
 void lsmlite_abandon(lsm_db *db);
+
+/*
+** Copies the checkpoint that the connection's read transaction rests on: 32-bit numbers in the
+** order of the file, the two checksums included. aOut must have room for 1024 of them; *pnOut
+** becomes their count.
+**
+** LSM_MISUSE unless a cursor is open.
+*/
+int lsmlite_snapshot(lsm_db *db, unsigned int *aOut, int *pnOut);
+
+/*
+** Reads n bytes of the database file at offset iOff through the connection's own file handle;
+** what lies behind the end of the file reads as zeros.
+*/
+int lsmlite_read(lsm_db *db, lsm_i64 iOff, void *pOut, int n);

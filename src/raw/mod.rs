@@ -9,6 +9,7 @@ mod cursor;
 mod hooks;
 mod info;
 mod params;
+mod pinned;
 mod write;
 
 pub(crate) use connection::{Connection, Param};

@@ -1,0 +1,209 @@
+//! Reads pages: plain ones, and packed ones from their records.
+//!
+//! A page record: its length in three bytes, the packed page, and the length again. Each length
+//! byte has its highest bit set and carries seven bits of the number, the highest first. Space
+//! between page records is filled: six bytes or more by a record whose second length bytes have
+//! their highest bit clear, fewer by bytes of which the first and the last state how many they
+//! are. The lengths at the end let readers go backwards.
+//!
+//! A record may go on in the run's next block.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Fault;
+use super::chain::Chain;
+use super::layout::Layout;
+use super::page::Page;
+use super::source::Source;
+use crate::compression::PageCodec;
+
+/// Bytes of one length.
+const LENGTH: u64 = 3;
+
+/// Reads the pages of one file.
+pub(crate) struct Pages<'a> {
+    source: &'a dyn Source,
+    pub(crate) layout: Layout,
+    codec: Option<Arc<dyn PageCodec>>,
+    bytes: Cell<u64>,
+}
+
+/// What lies at an offset, with a codec.
+pub(crate) enum Slot {
+    /// A page record of so many bytes, and what unpacking it gave.
+    Page(u64, Result<Page, Fault>),
+    /// So many unused bytes.
+    Gap(u64),
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(
+        source: &'a dyn Source,
+        layout: Layout,
+        codec: Option<Arc<dyn PageCodec>>,
+    ) -> Pages<'a> {
+        Pages {
+            source,
+            layout,
+            codec,
+            bytes: Cell::new(0),
+        }
+    }
+
+    /// Bytes that were read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Reads at an offset; says what is wrong as the end of a sentence.
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), String> {
+        self.bytes.set(self.bytes.get() + out.len() as u64);
+        self.source
+            .read_at(offset, out)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    format!("lies behind the file's end, at {} bytes", self.source.len())
+                }
+                _ => format!("can't be read: {error}"),
+            })
+    }
+
+    /// A page of the run, by its number.
+    pub(crate) fn page(&self, chain: &Chain, number: u64) -> Result<Page, Fault> {
+        let Some((place, _)) = chain.order(number) else {
+            return Err(Fault::page(number, "it isn't part of the run"));
+        };
+        if !self.layout.packed {
+            return self.plain(number);
+        }
+        match self.slot(chain, place, number)? {
+            Slot::Page(_, page) => page,
+            Slot::Gap(_) => Err(Fault::page(
+                number,
+                "there is unused space instead of a page",
+            )),
+        }
+    }
+
+    /// A page that isn't packed.
+    pub(crate) fn plain(&self, number: u64) -> Result<Page, Fault> {
+        let fault = |problem: String| Fault::page(number, problem);
+        let block = self.layout.block_of(number);
+        let block = block.ok_or_else(|| fault("it lies in no block".to_owned()))?;
+        let (offset, len) = self.layout.content(number, block);
+        let mut data = vec![0; len];
+        self.read(offset, &mut data)
+            .map_err(|problem| fault(format!("it {problem}")))?;
+        Ok(Page { number, data })
+    }
+
+    /// What lies at an offset on the block at `place`, with a codec.
+    pub(crate) fn slot(&self, chain: &Chain, place: usize, offset: u64) -> Result<Slot, Fault> {
+        let fault = |problem: &str| Fault::page(offset, problem);
+        let mut head = [0; LENGTH as usize];
+        // Short gaps may be the last bytes of the run: read what is needed only.
+        self.span(chain, place, offset, &mut head[..1])?;
+        if head[0] & 0x80 == 0 {
+            let size = u64::from(head[0]);
+            if !(1..2 * LENGTH).contains(&size) {
+                return Err(fault("no page record and no gap begins here"));
+            }
+            let mut tail = [0];
+            let last = chain
+                .advance(place, offset, size - 1)
+                .ok_or_else(|| fault("a gap runs past the end of the run"))?;
+            self.span(chain, last.0, last.1, &mut tail)?;
+            return match tail[0] == head[0] {
+                true => Ok(Slot::Gap(size)),
+                false => Err(fault("the two lengths of a gap differ")),
+            };
+        }
+        self.span(chain, place, offset, &mut head)?;
+        let number = |i: usize| u64::from(head[i] & 0x7f);
+        let size = number(0) << 14 | number(1) << 7 | number(2);
+        let total = size + 2 * LENGTH;
+        let mut tail = [0; LENGTH as usize];
+        let at = chain
+            .advance(place, offset, size + LENGTH)
+            .ok_or_else(|| fault("a page record runs past the end of the run"))?;
+        self.span(chain, at.0, at.1, &mut tail)?;
+        if tail != head {
+            return Err(fault("the two lengths of a page record differ"));
+        }
+        if head[1] & 0x80 == 0 {
+            return Ok(Slot::Gap(total));
+        }
+        Ok(Slot::Page(total, self.unpack(chain, place, offset, size)))
+    }
+
+    fn unpack(&self, chain: &Chain, place: usize, offset: u64, size: u64) -> Result<Page, Fault> {
+        let fault = |problem: String| Fault::page(offset, problem);
+        // The engine has room for this much and no more.
+        if size > 4 * self.layout.page + 64 + 8192 {
+            return Err(fault(format!("its page record has {size} bytes")));
+        }
+        let mut packed = vec![0; size as usize];
+        if let Some((place, at)) = chain.advance(place, offset, LENGTH) {
+            self.span(chain, place, at, &mut packed)?;
+        }
+        let data = self.decompress(&packed).map_err(fault)?;
+        let number = offset;
+        Ok(Page { number, data })
+    }
+
+    /// Unpacks a page; it must come out whole.
+    fn decompress(&self, packed: &[u8]) -> Result<Vec<u8>, String> {
+        let (data, used) = self.unpack_some(packed)?;
+        match used == data.len() {
+            true => Ok(data),
+            false => Err(format!(
+                "it unpacks to {used} bytes instead of {}",
+                data.len()
+            )),
+        }
+    }
+
+    /// Unpacks what may be a page of any size up to the layout's.
+    pub(crate) fn unpack_any(&self, packed: &[u8]) -> Option<Vec<u8>> {
+        let (mut data, used) = self.unpack_some(packed).ok()?;
+        data.truncate(used);
+        Some(data)
+    }
+
+    /// A buffer of one page, and how much of it was filled.
+    fn unpack_some(&self, packed: &[u8]) -> Result<(Vec<u8>, usize), String> {
+        let Some(codec) = &self.codec else {
+            return Err("there is no codec for it".to_owned());
+        };
+        let mut data = vec![0; self.layout.page as usize];
+        // On damaged bytes a codec may do anything that safe code can do.
+        let used = catch_unwind(AssertUnwindSafe(|| codec.decompress(packed, &mut data)))
+            .map_err(|_| "the codec panicked on it".to_owned())?
+            .map_err(|error| format!("it can't be unpacked: {error}"))?;
+        Ok((data, used))
+    }
+
+    /// Bytes from an offset on, which may go on in the next block.
+    fn span(&self, chain: &Chain, place: usize, offset: u64, out: &mut [u8]) -> Result<(), Fault> {
+        let fault = |problem: String| Fault::page(offset, format!("it {problem}"));
+        let end = chain
+            .blocks
+            .get(place)
+            .map_or(0, |&b| self.layout.last_on(b) + 1);
+        let here = end.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (first, rest) = out.split_at_mut(here);
+        if !first.is_empty() {
+            self.read(offset, first).map_err(fault)?;
+        }
+        if !rest.is_empty() {
+            let Some(&next) = chain.blocks.get(place + 1) else {
+                return Err(fault("runs past the end of the run".to_owned()));
+            };
+            self.read(self.layout.first_on(next), rest).map_err(fault)?;
+        }
+        Ok(())
+    }
+}

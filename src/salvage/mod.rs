@@ -1,0 +1,392 @@
+//! [`salvage()`]: copies what is readable out of a damaged file.
+
+mod graves;
+mod rescue;
+mod scan;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::builder::LsmDbBuilder;
+use crate::compression::{self, PageCodec};
+use crate::env::Env;
+use crate::error::{LsmError, LsmErrorCode};
+use crate::format::checkpoint::Checkpoint;
+use crate::format::log;
+use crate::format::pages::Pages;
+use crate::format::plan::plan;
+use crate::format::run::{Manner, walk};
+use crate::format::source::FileSource;
+use crate::verify::{self, Damage};
+use graves::Graves;
+use rescue::{Neighbour, Rescue};
+
+const OPERATION: &str = "salvage";
+
+/// Shows progress.
+type Show = Box<dyn FnMut(&SalvageProgress)>;
+
+/// So many damaged places are listed; the rest is counted.
+const LISTED: usize = 1000;
+
+/// Copies what is readable in the database file `from` into a new database at `to`, with default
+/// settings. See [`Salvage`].
+///
+/// ```
+/// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (damaged, rescued) = (dir.path().join("damaged.lsm"), dir.path().join("rescued.lsm"));
+/// use lsmlite_rs::{LsmDb, salvage};
+/// # let mut db = LsmDb::open(&damaged)?;
+/// # db.insert(b"key", b"value")?;
+/// # db.close()?;
+///
+/// let report = salvage(&damaged, &rescued)?;
+/// println!("{report}");
+/// assert_eq!(LsmDb::open(&rescued)?.get(b"key")?, Some(b"value".to_vec()));
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// As [`Salvage::run`].
+pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageReport, LsmError> {
+    Salvage::new().run(from, to)
+}
+
+/// Copies what is readable out of a damaged file; [`salvage()`] with settings.
+///
+/// The damaged file is opened for reading only, by the reader that [`verify_file`] uses, never by
+/// the engine. What can be read goes into a new database:
+///
+/// 1. The newer of the file's two checkpoints is used, or else the older one. The segments are
+///    read from the newest to the oldest, and of each key the first version that is met counts,
+///    unless a newer segment deletes it. Damaged pages are passed over.
+/// 2. If neither checkpoint can be used, the whole file is searched for pages. Their age isn't
+///    known then: those further back count as newer, which is right unless space was reused.
+///    Deleted records and old versions may come back, because pages that were given up look like
+///    any others, and deletions are ignored.
+/// 3. The whole transactions in the log beside the file are applied on top.
+///
+/// **What may reappear.** Where a page is lost, its deletions are lost with it: a record that was
+/// deleted on it, or an older version of a record on it, comes back if an older segment still has
+/// one. The same goes for a range of deleted keys if a page is lost between its ends. A lost page
+/// that isn't reported has no trace: without page checksums, a value whose bytes changed is copied
+/// as it is.
+///
+/// **Memory** is bounded by the largest record and a page for each step, plus four bytes or so for
+/// each block of the file: which keys were met already, and which are deleted, is looked up in the
+/// new database and in a scratch one, a file beside it that is removed in the end.
+///
+/// ```
+/// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (damaged, rescued) = (dir.path().join("damaged.lsm"), dir.path().join("rescued.lsm"));
+/// # lsmlite_rs::LsmDb::open(&damaged)?.close()?;
+/// use lsmlite_rs::Salvage;
+///
+/// let report = Salvage::new()
+///     .on_progress(|so_far| eprintln!("{} pages, {} records", so_far.pages, so_far.records))
+///     .run(&damaged, &rescued)?;
+/// # Ok(()) }
+/// ```
+///
+/// [`verify_file`]: crate::verify_file
+#[must_use = "nothing is copied until `run`"]
+#[derive(Default)]
+pub struct Salvage {
+    codecs: Vec<Arc<dyn PageCodec>>,
+    target: Option<LsmDbBuilder>,
+    progress: Option<Show>,
+}
+
+/// How far a salvage has come.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SalvageProgress {
+    /// Pages that were read.
+    pub pages: u64,
+    /// Records that were written to the new database.
+    pub records: u64,
+}
+
+/// Where records were looked for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SalvageBasis {
+    /// The checkpoint with this number.
+    Checkpoint(u64),
+    /// The whole file, because neither checkpoint can be used.
+    WholeFile,
+}
+
+/// What [`salvage()`] copied, and what was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Where records were looked for.
+    pub basis: SalvageBasis,
+    /// Pages that could be read.
+    pub pages: u64,
+    /// Records that were copied from the file.
+    pub records: u64,
+    /// Records that weren't copied because a newer version was, or a newer segment deletes them.
+    pub records_superseded: u64,
+    /// Records whose beginning could be read, but not the rest. Those on unreadable pages aren't
+    /// counted: nobody knows how many they are.
+    pub records_skipped: u64,
+    /// Changes that were applied from the log.
+    pub log_changes: u64,
+    /// Damaged places, the first thousand of them. Each page among them is lost.
+    pub damage: Vec<Damage>,
+    /// How many damaged places there are. Not counted if the whole file was searched.
+    pub damage_count: u64,
+}
+
+impl SalvageReport {
+    fn new(basis: SalvageBasis) -> SalvageReport {
+        SalvageReport {
+            basis,
+            pages: 0,
+            records: 0,
+            records_superseded: 0,
+            records_skipped: 0,
+            log_changes: 0,
+            damage: Vec::new(),
+            damage_count: 0,
+        }
+    }
+
+    fn lose(&mut self, damage: Damage) {
+        self.damage_count += 1;
+        if self.damage.len() < LISTED {
+            self.damage.push(damage);
+        }
+    }
+
+    /// True if nothing that was looked for was lost.
+    pub fn is_complete(&self) -> bool {
+        self.damage_count == 0 && self.records_skipped == 0 && self.basis != SalvageBasis::WholeFile
+    }
+}
+
+impl fmt::Display for SalvageReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            records,
+            log_changes,
+            records_skipped,
+            damage_count,
+            ..
+        } = self;
+        match self.basis {
+            SalvageBasis::Checkpoint(_) => write!(f, "{records} records copied")?,
+            SalvageBasis::WholeFile => write!(f, "{records} records found by searching")?,
+        }
+        write!(
+            f,
+            ", {log_changes} changes from the log, {records_skipped} records incomplete, \
+             {damage_count} places damaged"
+        )?;
+        for damage in &self.damage {
+            write!(f, "\n{damage}")?;
+        }
+        match damage_count - self.damage.len() as u64 {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl fmt::Debug for Salvage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Salvage").finish_non_exhaustive()
+    }
+}
+
+impl Salvage {
+    /// Default settings: the codecs that come with the crate; a new database like
+    /// [`LsmDb::open`](crate::LsmDb::open) makes them.
+    pub fn new() -> Salvage {
+        Salvage::default()
+    }
+
+    /// Also reads files that were written with a codec of your own.
+    ///
+    /// # Errors
+    /// Its id is lower than 20,000.
+    pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Result<Salvage, LsmError> {
+        self.codecs.push(compression::user_codec(codec)?);
+        Ok(self)
+    }
+
+    /// How the new database is opened. Default: [`LsmDb::builder`](crate::LsmDb::builder). It must be a builder for real
+    /// files, in its default environment.
+    pub fn target(mut self, builder: LsmDbBuilder) -> Salvage {
+        self.target = Some(builder);
+        self
+    }
+
+    /// Calls this now and then.
+    pub fn on_progress(mut self, show: impl FnMut(&SalvageProgress) + 'static) -> Salvage {
+        self.progress = Some(Box::new(show));
+        self
+    }
+
+    /// Copies what is readable in the file `from` into a new database at `to`.
+    ///
+    /// # Errors
+    /// The damaged file can't be opened, or this process has it open as a database (`LsmMisuse`);
+    /// there is something at `to` already (`LsmCantOpen`); the file's codec isn't known
+    /// (`LsmMismatch`); there isn't anything like a database in the file (`LsmCorrupt`); the new
+    /// database can't be written. Damage isn't an error. After an error, what is at `to` is
+    /// incomplete.
+    pub fn run(
+        mut self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> Result<SalvageReport, LsmError> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        let refuse = |code, path: &Path, message: &str| {
+            Err(LsmError::new(OPERATION, code)
+                .with_path(path)
+                .with_message(message))
+        };
+        if Env::default().is_open(from) {
+            let message = "this process has it open: close it first";
+            return refuse(LsmErrorCode::LsmMisuse, from, message);
+        }
+        if to.symlink_metadata().is_ok() {
+            let message = "there is a file already; salvage makes a new one";
+            return refuse(LsmErrorCode::LsmCantOpen, to, message);
+        }
+        self.codecs.extend(compression::compiled_in());
+        let source = FileSource::open(from).map_err(|error| verify::io_error(&error, from))?;
+        let input = Input {
+            source: &source,
+            codecs: &self.codecs,
+        };
+        let found = input.look().map_err(|error| error.with_path(from))?;
+        let db = self.target.unwrap_or_default().open(to)?;
+        let basis = match &found {
+            Found::Checkpoint(checkpoint, _) => SalvageBasis::Checkpoint(checkpoint.id),
+            Found::Pages(_) => SalvageBasis::WholeFile,
+        };
+        let mut rescue = Rescue::new(
+            db,
+            Graves::new(scratch_beside(to)),
+            SalvageReport::new(basis),
+            self.progress
+                .as_mut()
+                .map(|show| &mut **show as &mut dyn FnMut(&SalvageProgress)),
+        );
+        let checkpoint = match &found {
+            Found::Checkpoint(checkpoint, pages) => {
+                if let Some(pages) = pages {
+                    copy_runs(pages, checkpoint, &mut rescue)?;
+                }
+                Some(&**checkpoint)
+            }
+            Found::Pages(pages) => {
+                scan::rescue(&source, pages, &mut rescue)?;
+                None
+            }
+        };
+        if let Some(log) = log::source_beside(from) {
+            let transactions = match (log::find(&log, checkpoint), checkpoint) {
+                (None, None) => log::guess(&log),
+                (found, _) => found,
+            };
+            if let Some(transactions) = transactions {
+                log::replay(&log, &transactions, &mut |change| rescue.apply(change))?;
+            }
+        }
+        rescue.finish()
+    }
+}
+
+/// The damaged file.
+struct Input<'a> {
+    source: &'a FileSource,
+    codecs: &'a [Arc<dyn PageCodec>],
+}
+
+/// What it can be read by.
+enum Found<'a> {
+    /// A checkpoint, and pages unless it has none.
+    Checkpoint(Box<Checkpoint>, Option<Pages<'a>>),
+    Pages(Pages<'a>),
+}
+
+impl<'a> Input<'a> {
+    /// The newest checkpoint that leads to any run; otherwise pages, wherever they are.
+    fn look(&self) -> Result<Found<'a>, LsmError> {
+        let headers = verify::headers(self.source);
+        let mut checkpoints: Vec<&Checkpoint> =
+            headers.iter().filter_map(|h| h.checkpoint()).collect();
+        checkpoints.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.id));
+        for checkpoint in checkpoints {
+            if checkpoint.levels.is_empty() {
+                return Ok(Found::Checkpoint(Box::new(checkpoint.clone()), None));
+            }
+            let pages = self.pages_of(checkpoint)?;
+            if !plan(&pages, checkpoint).runs.is_empty() {
+                let checkpoint = Box::new(checkpoint.clone());
+                return Ok(Found::Checkpoint(checkpoint, Some(pages)));
+            }
+        }
+        let header_pages = verify::header_pages(self.source);
+        match scan::find_layout(self.source, &header_pages, self.codecs) {
+            Some((layout, codec)) => Ok(Found::Pages(Pages::new(self.source, layout, codec))),
+            None => Err(LsmError::new(OPERATION, LsmErrorCode::LsmCorrupt)
+                .with_message("there are no pages of a database in the file")),
+        }
+    }
+
+    fn pages_of(&self, checkpoint: &Checkpoint) -> Result<Pages<'a>, LsmError> {
+        let id = checkpoint.codec;
+        let codec = self.codecs.iter().find(|codec| codec.id() == id).cloned();
+        if checkpoint.layout.packed && codec.is_none() {
+            let error = LsmError::new(OPERATION, LsmErrorCode::LsmMismatch);
+            return Err(error.with_message(format!("the codec with the id {id} isn't known here")));
+        }
+        Ok(Pages::new(self.source, checkpoint.layout, codec))
+    }
+}
+
+/// Copies the runs of a checkpoint, newest first.
+fn copy_runs(
+    pages: &Pages<'_>,
+    checkpoint: &Checkpoint,
+    rescue: &mut Rescue<'_>,
+) -> Result<(), LsmError> {
+    let plan = plan(pages, checkpoint);
+    for (level, place, fault) in plan.lost {
+        rescue.report.lose(Damage::of(Some((level, place)), fault));
+    }
+    for run in &plan.runs {
+        for fault in &run.faults {
+            let damage = Damage::of(Some((run.level, run.place)), fault.clone());
+            rescue.report.lose(damage);
+        }
+        let manner = Manner {
+            values: true,
+            cut: run.cut,
+            lenient: false,
+        };
+        let mut neighbour = Neighbour::default();
+        walk(pages, &run.chain, manner, &mut |event| {
+            rescue.event(run, &mut neighbour, event)
+        })?;
+        rescue.end_run(run, neighbour)?;
+    }
+    Ok(())
+}
+
+/// A file beside the new database.
+fn scratch_beside(to: &Path) -> PathBuf {
+    let mut name = OsString::from(to);
+    name.push("-salvage");
+    name.into()
+}
