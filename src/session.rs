@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::background::Background;
-use crate::compression::{self, CodecChoice, PageCodec};
+use crate::compression::{CodecChoice, PageCodec};
 use crate::config::Settings;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
@@ -62,7 +62,10 @@ impl Session {
 
     /// The codec with this id, if it is known here.
     pub(crate) fn codec(&self, id: u32) -> Option<Arc<dyn PageCodec>> {
-        compression::find(id, self.codecs.preferred.as_slice())
+        let mut codecs = self.codecs.preferred.iter().chain(&self.codecs.known);
+        codecs
+            .find(|known| known.id == id)
+            .map(|known| Arc::clone(&known.codec))
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {

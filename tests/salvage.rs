@@ -53,6 +53,7 @@ fn any_settings(random: &mut SplitMix64) -> LsmDbBuilder {
         .automerge_segments(random.pick(&[2, 3, 4]))
         .max_free_list(random.pick(&[2, 24]))
         .autowork(!random.one_in(8));
+    let builder = builder.page_checksums(random.one_in(3));
     match random.below(6) {
         0 => builder.compression(Compression::LZ4),
         1 => builder.compression(Compression::ZSTD),

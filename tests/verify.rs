@@ -25,6 +25,7 @@ fn any_settings(random: &mut SplitMix64) -> LsmDbBuilder {
         .max_free_list(random.pick(&[2, 4, 24]))
         .autowork(!random.one_in(8))
         .multi_process(random.one_in(8));
+    builder = builder.page_checksums(random.one_in(3));
     builder = match random.below(8) {
         0 => builder.compression(Compression::LZ4),
         1 => builder.compression(Compression::ZLIB),

@@ -159,8 +159,9 @@ pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>
     Ok(Arc::new(Checked::new(id, codec)))
 }
 
-/// The codec with this id, among these and the built-in ones.
-pub(crate) fn find(id: u32, others: &[Arc<dyn PageCodec>]) -> Option<Arc<dyn PageCodec>> {
-    let mut codecs = others.iter().cloned().chain(compiled_in());
-    codecs.find(|codec| codec.id() == id)
+/// These codecs and the built-in ones, each with and without page checksums.
+pub(crate) fn all(others: &[Arc<dyn PageCodec>]) -> Vec<FileCodec> {
+    let others = others.iter().cloned().map(Some).chain([None]);
+    let choices = others.map(|codec| choose(codec, false));
+    choices.flat_map(|choice| choice.known).collect()
 }

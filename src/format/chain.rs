@@ -8,9 +8,19 @@
 use std::collections::HashMap;
 
 use super::checkpoint::Segment;
-use super::layout::Layout;
+use super::layout::{CHECKSUM, Layout};
 use super::pages::Pages;
 use super::{Fault, be32};
+use crate::compression::checksum;
+
+/// What a checksum covers.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Kind {
+    Page = 1,
+    Gap = 2,
+    Next = 3,
+    Previous = 4,
+}
 
 /// The blocks of one run.
 pub(crate) struct Chain {
@@ -20,6 +30,8 @@ pub(crate) struct Chain {
     pub(crate) first: u64,
     pub(crate) last: u64,
     redirects: Vec<(u32, u32)>,
+    /// What marks its pages, with page checksums; `None`: not known.
+    pub(crate) run: Option<u32>,
 }
 
 impl Chain {
@@ -51,6 +63,7 @@ impl Chain {
             first: segment.first,
             last: segment.last,
             redirects: redirects.to_vec(),
+            run: Some(segment.run),
         };
         if start == end {
             if segment.first > segment.last {
@@ -118,6 +131,7 @@ impl Chain {
             place,
             blocks,
             redirects: Vec::new(),
+            run: None,
         }
     }
 
@@ -139,6 +153,7 @@ impl Chain {
         tail.first = page;
         tail.last = self.last;
         tail.redirects.clone_from(&self.redirects);
+        tail.run = self.run;
         Some(tail)
     }
 
@@ -188,11 +203,17 @@ impl Chain {
             true => (self.layout.next_link(block), "next"),
             false => (self.layout.prev_link(block), "previous"),
         };
-        let mut link = [0; 4];
+        let mut link = [0; 8];
+        let (link, rest) = link.split_at_mut(self.layout.link() as usize);
+        debug_assert!(rest.len() <= 4);
         pages
-            .read(offset, &mut link)
+            .read(offset, link)
             .map_err(|problem| format!("its link to the {word} block {problem}"))?;
-        let stated = be32(&link, 0).unwrap_or(0);
+        let kind = if next { Kind::Next } else { Kind::Previous };
+        if !self.matches(offset, kind, link) {
+            return Err(format!("its link to the {word} block has a wrong checksum"));
+        }
+        let stated = be32(link, 0).unwrap_or(0);
         let real = self.redirect_block(stated);
         match (1..=limit).contains(&real) {
             true => Ok(real),
@@ -200,6 +221,29 @@ impl Chain {
                 "its link to the {word} block names block {stated} of {limit}"
             )),
         }
+    }
+
+    /// With page checksums: true if the last four bytes are the checksum of the rest, which was
+    /// written at this offset.
+    pub(crate) fn matches(&self, offset: u64, kind: Kind, bytes: &[u8]) -> bool {
+        let (true, Some(run)) = (self.layout.checked, self.run) else {
+            return true;
+        };
+        let Some(len) = bytes.len().checked_sub(CHECKSUM as usize) else {
+            return false;
+        };
+        let (data, stored) = bytes.split_at(len);
+        let Ok(place) = i64::try_from(self.written_at(offset)) else {
+            return false;
+        };
+        be32(stored, 0) == Some(checksum(run, place, kind as i32, data))
+    }
+
+    /// Where what is at an offset was before its block was moved.
+    fn written_at(&self, offset: u64) -> u64 {
+        let block = u32::try_from(offset / self.layout.block + 1).unwrap_or(0);
+        let moved = self.redirects.iter().find(|(_, to)| *to == block);
+        moved.map_or(offset, |&(from, to)| self.layout.moved(offset, to, from))
     }
 
     fn redirect_block(&self, block: u32) -> u32 {

@@ -23,7 +23,8 @@
 //! A level: flags and age (1), number of right runs (1), the left run (8), the right runs (8
 //! each); then, if there are right runs, the state of the merge: number of inputs (1), a counter
 //! (1), a position in each input (page 2, cell 1), the position of the split key (3), and the page
-//! number that goes into the next record (2). A run: first, last and root page, size (2 each).
+//! number that goes into the next record (2). A run: first, last and root page, size (2 each); with
+//! page checksums, the highest 16 bits of the last two are the number that marks the run's pages.
 
 use super::be32;
 use super::layout::Layout;
@@ -35,6 +36,11 @@ const FEWEST: usize = 25;
 /// The engine makes at most 40 right runs, and an unmerged level counts as one.
 const MOST_RUNS: usize = 200;
 
+/// The bits of a root page's number, and where the halves of the run's mark begin in it and in the
+/// size.
+const ROOT: u64 = (1 << RUN_SHIFT) - 1;
+const RUN_SHIFT: u32 = 48;
+
 /// Where a run lies.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -44,6 +50,8 @@ pub(crate) struct Segment {
     pub(crate) last: u64,
     /// Root page of its b-tree; 0: none.
     pub(crate) root: u64,
+    /// With page checksums: the number that its pages are marked with.
+    pub(crate) run: u32,
 }
 
 /// A cell of a page.
@@ -123,12 +131,8 @@ pub(crate) fn plausible(page: &[u8]) -> Option<(u32, Layout)> {
         return None;
     }
     let codec = be32(page, 3 * 4)?;
-    let layout = Layout::new(be32(page, 7 * 4)?, be32(page, 5 * 4)?, is_packed(codec)).ok()?;
+    let layout = Layout::new(be32(page, 7 * 4)?, be32(page, 5 * 4)?, codec).ok()?;
     Some((codec, layout))
-}
-
-fn is_packed(codec: u32) -> bool {
-    codec > 1
 }
 
 /// Reads a checkpoint from its numbers; what follows them is ignored.
@@ -153,7 +157,7 @@ pub(crate) fn parse(words: &[u32]) -> Result<Checkpoint, String> {
     let levels = numbers.one()?;
     let page = numbers.one()?;
     numbers.one()?;
-    let layout = Layout::new(page, block, is_packed(codec))?;
+    let layout = Layout::new(page, block, codec)?;
     let log_offset = numbers.two()? >> 1;
     let log_checksum = [numbers.one()?, numbers.one()?];
     for _ in 0..4 {
@@ -209,13 +213,15 @@ fn level(numbers: &mut Numbers<'_>) -> Result<Level, String> {
 }
 
 fn segment(numbers: &mut Numbers<'_>) -> Result<Segment, String> {
-    let segment = Segment {
-        first: numbers.two()?,
-        last: numbers.two()?,
-        root: numbers.two()?,
-    };
-    numbers.two()?;
-    Ok(segment)
+    let (first, last) = (numbers.two()?, numbers.two()?);
+    let (root, size) = (numbers.two()?, numbers.two()?);
+    // The upper halves are zero without page checksums, and no file is that large.
+    Ok(Segment {
+        first,
+        last,
+        root: root & ROOT,
+        run: ((root >> RUN_SHIFT << 16) | (size >> RUN_SHIFT)) as u32,
+    })
 }
 
 fn position(numbers: &mut Numbers<'_>) -> Result<Position, String> {

@@ -1,10 +1,15 @@
 //! Sizes, and the arithmetic between page numbers, blocks and offsets.
 
+use crate::compression::split_id;
+
 /// Length of a header page; there are two of them.
 pub(crate) const HEADER_PAGE: u64 = 4096;
 
-/// Length of a block's link to its neighbour.
-pub(crate) const LINK: u64 = 4;
+/// Length of a block number.
+const NUMBER: u64 = 4;
+
+/// Length of a checksum.
+pub(crate) const CHECKSUM: u64 = 4;
 
 /// The sizes of a file. Both are powers of two, and a block holds at least two pages.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -15,11 +20,13 @@ pub(crate) struct Layout {
     pub(crate) block: u64,
     /// Pages are packed by a codec; page numbers are offsets.
     pub(crate) packed: bool,
+    /// Page records and links have checksums.
+    pub(crate) checked: bool,
 }
 
 impl Layout {
     /// Checks the sizes that a header page states.
-    pub(crate) fn new(page: u32, block: u32, packed: bool) -> Result<Layout, String> {
+    pub(crate) fn new(page: u32, block: u32, codec: u32) -> Result<Layout, String> {
         if !page.is_power_of_two() || !(256..=65_536).contains(&page) {
             return Err(format!("states a page size of {page} bytes"));
         }
@@ -34,13 +41,22 @@ impl Layout {
         Ok(Layout {
             page: page.into(),
             block: block.into(),
-            packed,
+            packed: codec > 1,
+            checked: split_id(codec).1,
         })
     }
 
     /// Sizes that are tried.
-    pub(crate) fn new_any(page: u32, block: u32, packed: bool) -> Option<Layout> {
-        Layout::new(page, block, packed).ok()
+    pub(crate) fn new_any(page: u32, block: u32, codec: u32) -> Option<Layout> {
+        Layout::new(page, block, codec).ok()
+    }
+
+    /// Length of a block's link to its neighbour.
+    pub(crate) fn link(&self) -> u64 {
+        match self.checked {
+            true => NUMBER + CHECKSUM,
+            false => NUMBER,
+        }
     }
 
     fn pages_per_block(&self) -> u64 {
@@ -51,8 +67,8 @@ impl Layout {
     /// codec.
     pub(crate) fn first_on(&self, block: u32) -> u64 {
         match (self.packed, block) {
-            (true, 1) => 2 * HEADER_PAGE + LINK,
-            (true, _) => self.offset_of(block) + LINK,
+            (true, 1) => 2 * HEADER_PAGE + self.link(),
+            (true, _) => self.offset_of(block) + self.link(),
             (false, 1) => 1 + (2 * HEADER_PAGE).div_ceil(self.page),
             (false, _) => 1 + u64::from(block.saturating_sub(1)) * self.pages_per_block(),
         }
@@ -62,7 +78,7 @@ impl Layout {
     /// codec.
     pub(crate) fn last_on(&self, block: u32) -> u64 {
         match self.packed {
-            true => u64::from(block) * self.block - LINK - 1,
+            true => u64::from(block) * self.block - self.link() - 1,
             false => u64::from(block) * self.pages_per_block(),
         }
     }
@@ -96,13 +112,13 @@ impl Layout {
 
     /// Offset of the number of the next block.
     pub(crate) fn next_link(&self, block: u32) -> u64 {
-        self.offset_of(block) + self.block - LINK
+        self.offset_of(block) + self.block - self.link()
     }
 
     /// Offset of the number of the previous block.
     pub(crate) fn prev_link(&self, block: u32) -> u64 {
         match self.packed {
-            true => self.first_on(block) - LINK,
+            true => self.first_on(block) - self.link(),
             false => (self.first_on(block) - 1) * self.page,
         }
     }
@@ -111,10 +127,10 @@ impl Layout {
     pub(crate) fn content(&self, page: u64, block: u32) -> (u64, usize) {
         let (mut offset, mut len) = (page.saturating_sub(1).saturating_mul(self.page), self.page);
         if page == self.first_on(block) {
-            offset += LINK;
-            len -= LINK;
+            offset += NUMBER;
+            len -= NUMBER;
         } else if page == self.last_on(block) {
-            len -= LINK;
+            len -= NUMBER;
         }
         // A page has 64 KiB at most.
         (offset, len as usize)

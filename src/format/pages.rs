@@ -7,6 +7,11 @@
 //! are. The lengths at the end let readers go backwards.
 //!
 //! A record may go on in the run's next block.
+//!
+//! With page checksums, a checksum of four bytes follows the packed page and counts as a part of it;
+//! gaps are always records, with a checksum as well; and so have the links between blocks. A
+//! checksum covers the data, its length and kind, its place in the file when it was written, and a
+//! number that marks the run.
 
 use std::cell::Cell;
 use std::io;
@@ -14,8 +19,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Fault;
-use super::chain::Chain;
-use super::layout::Layout;
+use super::chain::{Chain, Kind};
+use super::layout::{CHECKSUM, Layout};
 use super::page::Page;
 use super::source::Source;
 use crate::compression::PageCodec;
@@ -133,23 +138,36 @@ impl<'a> Pages<'a> {
         if tail != head {
             return Err(fault("the two lengths of a page record differ"));
         }
-        if head[1] & 0x80 == 0 {
+        let is_page = head[1] & 0x80 != 0;
+        if !is_page && !self.layout.checked {
             return Ok(Slot::Gap(total));
-        }
-        Ok(Slot::Page(total, self.unpack(chain, place, offset, size)))
-    }
-
-    fn unpack(&self, chain: &Chain, place: usize, offset: u64, size: u64) -> Result<Page, Fault> {
-        let fault = |problem: String| Fault::page(offset, problem);
-        // The engine has room for this much and no more.
-        if size > 4 * self.layout.page + 64 + 8192 {
-            return Err(fault(format!("its page record has {size} bytes")));
         }
         let mut packed = vec![0; size as usize];
         if let Some((place, at)) = chain.advance(place, offset, LENGTH) {
             self.span(chain, place, at, &mut packed)?;
         }
-        let data = self.decompress(&packed).map_err(fault)?;
+        let kind = if is_page { Kind::Page } else { Kind::Gap };
+        if !chain.matches(offset, kind, &packed) {
+            let fault = fault("its checksum is wrong");
+            return match is_page {
+                true => Ok(Slot::Page(total, Err(fault))),
+                false => Err(fault),
+            };
+        }
+        Ok(match is_page {
+            true => Slot::Page(total, self.unpack(offset, &packed)),
+            false => Slot::Gap(total),
+        })
+    }
+
+    fn unpack(&self, offset: u64, packed: &[u8]) -> Result<Page, Fault> {
+        let fault = |problem: String| Fault::page(offset, problem);
+        // The engine has room for this much and no more.
+        if packed.len() as u64 > 4 * self.layout.page + 64 + 8192 {
+            let problem = format!("its page record has {} bytes", packed.len());
+            return Err(fault(problem));
+        }
+        let data = self.decompress(packed).map_err(fault)?;
         let number = offset;
         Ok(Page { number, data })
     }
@@ -178,6 +196,10 @@ impl<'a> Pages<'a> {
         let Some(codec) = &self.codec else {
             return Err("there is no codec for it".to_owned());
         };
+        let checksum = if self.layout.checked { CHECKSUM } else { 0 };
+        let len = packed.len().checked_sub(checksum as usize);
+        let packed = len.and_then(|len| packed.get(..len));
+        let packed = packed.ok_or("its page record is too short")?;
         let mut data = vec![0; self.layout.page as usize];
         // On damaged bytes a codec may do anything that safe code can do.
         let used = catch_unwind(AssertUnwindSafe(|| codec.decompress(packed, &mut data)))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::builder::LsmDbBuilder;
-use crate::compression::{self, PageCodec};
+use crate::compression::{self, FileCodec, PageCodec};
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::format::checkpoint::Checkpoint;
@@ -261,11 +261,10 @@ impl Salvage {
             let message = "there is a file already; salvage makes a new one";
             return refuse(LsmErrorCode::LsmCantOpen, to, message);
         }
-        self.codecs.extend(compression::compiled_in());
         let source = FileSource::open(from).map_err(|error| verify::io_error(&error, from))?;
         let input = Input {
             source: &source,
-            codecs: &self.codecs,
+            codecs: &compression::all(&self.codecs),
         };
         let found = input.look().map_err(|error| error.with_path(from))?;
         let db = self.target.unwrap_or_default().open(to)?;
@@ -309,7 +308,7 @@ impl Salvage {
 /// The damaged file.
 struct Input<'a> {
     source: &'a FileSource,
-    codecs: &'a [Arc<dyn PageCodec>],
+    codecs: &'a [FileCodec],
 }
 
 /// What it can be read by.
@@ -346,7 +345,8 @@ impl<'a> Input<'a> {
 
     fn pages_of(&self, checkpoint: &Checkpoint) -> Result<Pages<'a>, LsmError> {
         let id = checkpoint.codec;
-        let codec = self.codecs.iter().find(|codec| codec.id() == id).cloned();
+        let codec = self.codecs.iter().find(|known| known.id == id);
+        let codec = codec.map(|known| Arc::clone(&known.codec));
         if checkpoint.layout.packed && codec.is_none() {
             let error = LsmError::new(OPERATION, LsmErrorCode::LsmMismatch);
             return Err(error.with_message(format!("the codec with the id {id} isn't known here")));

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::compression::PageCodec;
+use crate::compression::{FileCodec, PageCodec};
 use crate::error::LsmError;
 use crate::format::be32;
 use crate::format::chain::Chain;
@@ -32,11 +32,12 @@ const MOST_RUNS: usize = 10_000;
 pub(super) fn find_layout(
     source: &dyn Source,
     headers: &[Result<Vec<u8>, String>; 2],
-    codecs: &[Arc<dyn PageCodec>],
+    codecs: &[FileCodec],
 ) -> Option<(Layout, Option<Arc<dyn PageCodec>>)> {
     let stated = headers.iter().flatten().find_map(|page| plausible(page));
     if let Some((id, layout)) = stated {
-        let codec = codecs.iter().find(|codec| codec.id() == id).cloned();
+        let codec = codecs.iter().find(|known| known.id == id);
+        let codec = codec.map(|known| Arc::clone(&known.codec));
         if !layout.packed || codec.is_some() {
             return Some((layout, codec));
         }
@@ -45,13 +46,14 @@ pub(super) fn find_layout(
     source.read_at(0, &mut sample).ok()?;
     let plain = plain_page_size(&sample);
     let (page, codec) = match packed_page_size(&sample, codecs) {
-        Some((page, codec, score)) if plain.is_none_or(|(_, plain)| score > plain) => {
-            (page, Some(codec))
+        Some((page, known, score)) if plain.is_none_or(|(_, plain)| score > plain) => {
+            (page, Some(known))
         }
         _ => (plain?.0, None),
     };
-    let layout = block_size(source, page, codec.is_some())?;
-    Some((layout, codec))
+    let id = codec.as_ref().map_or(0, |known| known.id);
+    let layout = block_size(source, page, id)?;
+    Some((layout, codec.map(|known| known.codec)))
 }
 
 /// The page size with which most of the sample consists of pages with records, and how many.
@@ -72,10 +74,7 @@ fn plain_page_size(sample: &[u8]) -> Option<(u32, usize)> {
 }
 
 /// The same for packed pages, by whichever codec unpacks them.
-fn packed_page_size(
-    sample: &[u8],
-    codecs: &[Arc<dyn PageCodec>],
-) -> Option<(u32, Arc<dyn PageCodec>, usize)> {
+fn packed_page_size(sample: &[u8], codecs: &[FileCodec]) -> Option<(u32, FileCodec, usize)> {
     let mut scores: HashMap<(usize, u32), usize> = HashMap::new();
     let mut at = 0;
     while let Some(head) = sample.get(at..at + 3) {
@@ -95,14 +94,10 @@ fn packed_page_size(
         if tail != head || size == 0 {
             continue;
         }
-        for (i, codec) in codecs.iter().enumerate() {
+        for (i, known) in codecs.iter().enumerate() {
             // Any page size; which one it was shows in what comes out.
-            let layout = Layout {
-                page: 65_536,
-                block: 1 << 26,
-                packed: true,
-            };
-            let pages = Pages::new(&sample, layout, Some(Arc::clone(codec)));
+            let layout = Layout::new_any(65_536, 1 << 26, known.id)?;
+            let pages = Pages::new(&sample, layout, Some(Arc::clone(&known.codec)));
             let Some(data) = pages.unpack_any(packed) else {
                 continue;
             };
@@ -115,13 +110,13 @@ fn packed_page_size(
         }
     }
     let ((codec, page), score) = scores.into_iter().max_by_key(|&(_, score)| score)?;
-    Some((page, Arc::clone(codecs.get(codec)?), score))
+    Some((page, codecs.get(codec)?.clone(), score))
 }
 
 /// The block size with which most links between blocks confirm each other; without any, one that
 /// makes the file a single block.
-fn block_size(source: &dyn Source, page: u32, packed: bool) -> Option<Layout> {
-    let layouts = (16..=26).filter_map(|power| Layout::new_any(page, 1 << power, packed));
+fn block_size(source: &dyn Source, page: u32, codec: u32) -> Option<Layout> {
+    let layouts = (16..=26).filter_map(|power| Layout::new_any(page, 1 << power, codec));
     let scored = layouts.map(|layout| (links(source, &layout).len(), layout));
     let best = scored.max_by_key(|(links, layout)| (*links, layout.block));
     best.map(|(_, layout)| layout)
