@@ -212,7 +212,7 @@ fn run(seed: u64, safety: Safety, counts: &mut Counts) -> Result {
         let found = case
             .recover()
             .unwrap_or_else(|error| panic!("round {round}: the recovery fails: {error:?}"));
-        let Some(state) = history.find(&found) else {
+        let Some(state) = history.find(&found, history.durable()) else {
             panic!("round {round}: {}", history.explain(&found));
         };
         match state.cmp(&history.commits()) {

@@ -10,7 +10,6 @@ mod hooks;
 mod info;
 mod params;
 mod pinned;
-mod poison;
 mod write;
 
 pub(crate) use connection::{Connection, Param};

@@ -173,14 +173,22 @@ impl History {
         self.commits.len()
     }
 
-    /// After which commit the content was this, at or after the last durable one; the latest
-    /// of them.
-    pub fn find(&self, found: &Model) -> Option<usize> {
+    /// True once a commit has failed.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown.is_some()
+    }
+
+    pub fn durable(&self) -> usize {
+        self.durable
+    }
+
+    /// After which commit the content was this, `least` or a later one; the latest of them.
+    pub fn find(&self, found: &Model, least: usize) -> Option<usize> {
         let mut model = self.base.clone();
         let mut last = None;
         let all = self.commits.iter().chain(&self.unknown);
         for (i, writes) in all.enumerate() {
-            if i >= self.durable && model == *found {
+            if i >= least && model == *found {
                 last = Some(i);
             }
             apply(&mut model, writes);
@@ -247,6 +255,11 @@ pub struct Workload<'a> {
 }
 
 impl<'a> Workload<'a> {
+    /// What was committed; a commit that failed isn't in it.
+    pub fn now(&self) -> &Model {
+        &self.now
+    }
+
     pub fn new(seed: u64, setting: &Setting, base: Model, counts: &'a mut Counts) -> Self {
         Workload {
             random: SplitMix64::new(seed),

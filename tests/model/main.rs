@@ -33,7 +33,6 @@ mod harness;
 mod compare;
 mod engine;
 mod expected;
-mod kept;
 mod ops;
 mod random;
 mod reader;

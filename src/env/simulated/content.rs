@@ -112,7 +112,6 @@ impl Content {
     pub(super) fn map(&mut self, range: Range<usize>, writable: bool) -> NonNull<u8> {
         let at = self.memory.address(range.start);
         self.mappings.push((range, writable));
-        self.memory.set_mapped(true);
         self.note_mappings();
         at
     }
@@ -125,7 +124,6 @@ impl Content {
             .position(|(range, _)| range.len() == length && self.memory.address(range.start) == at);
         found.is_some_and(|i| {
             self.mappings.swap_remove(i);
-            self.memory.set_mapped(!self.mappings.is_empty());
             true
         })
     }
@@ -186,16 +184,43 @@ impl Content {
         let end = self.length.div_ceil(SECTOR);
         let mut changed: Vec<_> = self.dirty.range(..end).map(|(&sector, _)| sector).collect();
         if let Some(mapped) = &self.mapped {
-            let mapped = mapped.start / SECTOR..mapped.end.div_ceil(SECTOR).min(end);
-            changed.extend(mapped.filter(|sector| {
-                let now = self.sector(*sector);
-                now != padded(durable, *sector)
-                    && !self.dirty.contains_key(sector)
-                    && self.forgotten.get(sector) != Some(&now)
-            }));
+            let mut mapped = mapped.start / SECTOR..mapped.end.div_ceil(SECTOR).min(end);
+            while let Some(sector) = mapped.next() {
+                // Most of what is mapped wasn't written to.
+                let same = self.same_from(sector, mapped.end, durable);
+                if same > 0 {
+                    mapped.start = sector + same;
+                    continue;
+                }
+                let now = self.sector(sector);
+                if now != padded(durable, sector)
+                    && !self.dirty.contains_key(&sector)
+                    && self.forgotten.get(&sector) != Some(&now)
+                {
+                    changed.push(sector);
+                }
+            }
             changed.sort_unstable();
         }
         changed
+    }
+
+    /// How many whole sectors from this one on, up to `end`, are as on the disk, as far as
+    /// one look tells.
+    fn same_from(&self, sector: usize, end: usize, durable: &[u8]) -> usize {
+        let most = durable.len().min(self.length) / SECTOR;
+        let mut count = most.min(end).saturating_sub(sector);
+        while count > 0 {
+            let begin = sector * SECTOR;
+            if self
+                .memory
+                .holds(begin, &durable[begin..begin + count * SECTOR])
+            {
+                break;
+            }
+            count /= 2;
+        }
+        count
     }
 
     /// Remembers what these bytes are before they change.

@@ -100,7 +100,7 @@ impl Disk {
     pub(super) fn simply(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
         let (mut state, turn) = self.begin(call)?;
         match turn {
-            Turn::Works | Turn::Fails(Failure::Short) => Ok(state),
+            Turn::Works | Turn::Fails(Failure::Short | Failure::Interrupted) => Ok(state),
             Turn::Fails(failure) => Err(failure.error()),
             Turn::LosesPower => Err(state.lose_power()),
         }
@@ -116,6 +116,7 @@ impl Disk {
         let (mut state, turn) = self.begin(call)?;
         match turn {
             Turn::Works | Turn::Fails(Failure::Short) => change(&mut state),
+            Turn::Fails(Failure::Interrupted) if call != Call::Reserve => change(&mut state),
             Turn::Fails(failure) => Err(failure.error()),
             Turn::LosesPower => {
                 let _ = change(&mut state);

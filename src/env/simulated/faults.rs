@@ -29,7 +29,7 @@ pub enum Call {
     Reserve,
     /// Mapping a part of a file into memory.
     Map,
-    /// Locking or unlocking a part of a file, or asking for a lock.
+    /// Locking or unlocking a part of a file, or asking for a lock. Unlocking never fails.
     Lock,
     /// Removing a file.
     Remove,
@@ -55,7 +55,8 @@ pub enum Failure {
     NoSpace,
     /// Not permitted (EACCES); for a lock: another one is in the way.
     Refused,
-    /// A signal came first (EINTR). Not a failure of the disk: the call should be repeated.
+    /// A signal came first (EINTR). Not a failure of the disk: the call is to be repeated.
+    /// Only reading, writing and reserving space are affected.
     Interrupted,
     /// A read or write handles only a part of the bytes. Not a failure either. Other calls
     /// aren't affected.

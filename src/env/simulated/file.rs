@@ -213,14 +213,12 @@ impl SystemFile for OpenFile {
         self.check(&state)?;
         let mut node = self.content();
         match turn {
-            Turn::Works | Turn::Fails(Failure::Short) => {
+            Turn::Works | Turn::Fails(Failure::Short | Failure::Interrupted) => {
                 node.content.sync();
                 Ok(())
             }
             Turn::Fails(failure) => {
-                if failure != Failure::Interrupted {
-                    node.content.fail_to_sync(&mut state.random);
-                }
+                node.content.fail_to_sync(&mut state.random);
                 Err(failure.error())
             }
             Turn::LosesPower => {
@@ -234,7 +232,8 @@ impl SystemFile for OpenFile {
         let (mut state, turn) = self.disk.begin(Call::Lock)?;
         self.check(&state)?;
         match turn {
-            Turn::Works | Turn::Fails(Failure::Short) => {}
+            Turn::Works | Turn::Fails(Failure::Short | Failure::Interrupted) => {}
+            Turn::Fails(_) if wanted == Lock::None => {}
             Turn::Fails(Failure::Refused) => return Ok(false),
             Turn::Fails(failure) => return Err(failure.error()),
             Turn::LosesPower => return Err(state.lose_power()),

@@ -5,7 +5,6 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 /// The largest file. Only addresses are reserved, not memory.
 #[cfg(target_pointer_width = "64")]
@@ -19,17 +18,17 @@ const STEP: usize = 256 << 10;
 /// From this length on, clearing gives the memory back to the system.
 const LARGE: usize = 1 << 20;
 
-/// What is mapped may be written by C at any moment. So accesses are relaxed atomic ones then,
-/// word by word; what they find is settled by the users of the file, as with a real one.
+/// What is mapped may be written by C at any moment, also while it is copied here, as it may
+/// while a real system writes a page back. It is only ever copied and compared, through raw
+/// pointers: no reference to it is made, and nobody relies on what a race leaves.
 pub(super) struct Memory {
     at: NonNull<u8>,
     usable: usize,
-    mapped: bool,
 }
 
 // SAFETY: the memory belongs to this value until it is dropped, and isn't tied to a thread.
 unsafe impl Send for Memory {}
-// SAFETY: `&self` allows loads only, which are atomic ones where others may store.
+// SAFETY: `&self` allows loads only; what others store through a mapping is theirs to order.
 unsafe impl Sync for Memory {}
 
 impl Memory {
@@ -49,16 +48,7 @@ impl Memory {
             return Err(io::Error::last_os_error());
         }
         let at = NonNull::new(at.cast()).ok_or_else(|| io::Error::other("mapped at zero"))?;
-        Ok(Memory {
-            at,
-            usable: 0,
-            mapped: false,
-        })
-    }
-
-    /// Says whether others use the memory, too.
-    pub(super) fn set_mapped(&mut self, mapped: bool) {
-        self.mapped = mapped;
+        Ok(Memory { at, usable: 0 })
     }
 
     /// The address of a byte of the file. It may become usable only later.
@@ -110,32 +100,29 @@ impl Memory {
     /// `to` is valid for writing `n` bytes, and nobody else uses them.
     unsafe fn copy_out(&self, offset: usize, to: *mut u8, n: usize) {
         self.check(offset, n);
-        // SAFETY: the source is usable for this length, as was checked; no slice of anyone
-        // lies in it, as no reference to this memory is ever made. Without a mapping, only
-        // `&mut self` writes to it.
-        unsafe {
-            let from = self.at.as_ptr().add(offset);
-            if self.mapped {
-                load(from, to, n);
-            } else {
-                ptr::copy_nonoverlapping(from, to, n);
-            }
-        }
+        // SAFETY: the source is usable for this length, as was checked, and the target doesn't
+        // lie in it, as no reference to this memory is ever made.
+        unsafe { ptr::copy_nonoverlapping(self.at.as_ptr().add(offset), to, n) };
     }
 
     /// Puts the bytes at `offset`; that part must be usable.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.check(offset, bytes.len());
-        // SAFETY: the target is usable for this length, as was checked; the slice doesn't lie
-        // in it, as no reference to this memory is ever made. Without a mapping, `&mut self`
-        // is the only user of it.
+        // SAFETY: the target is usable for this length, as was checked, and the slice doesn't
+        // lie in it, as no reference to this memory is ever made.
         unsafe {
             let to = self.at.as_ptr().add(offset);
-            if self.mapped {
-                store(bytes.as_ptr(), to, bytes.len());
-            } else {
-                ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
-            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+        }
+    }
+
+    /// True if these bytes are at `offset`, where as many must be usable.
+    pub(super) fn holds(&self, offset: usize, bytes: &[u8]) -> bool {
+        self.check(offset, bytes.len());
+        // SAFETY: both are readable for this length, one of them as was checked.
+        unsafe {
+            let at = self.at.as_ptr().add(offset);
+            libc::memcmp(at.cast(), bytes.as_ptr().cast(), bytes.len()) == 0
         }
     }
 
@@ -190,51 +177,5 @@ impl Drop for Memory {
         // SAFETY: the reservation is ours; whoever mapped a part of it holds the file, and so
         // this value.
         unsafe { libc::munmap(self.at.as_ptr().cast(), LIMIT) };
-    }
-}
-
-const WORD: usize = size_of::<usize>();
-
-/// Copies out of memory that C may be writing.
-///
-/// # Safety
-/// Both are valid for `n` bytes and don't overlap; `to` isn't shared.
-unsafe fn load(from: *mut u8, to: *mut u8, n: usize) {
-    let mut i = 0;
-    while i < n {
-        // SAFETY: `i` stays below `n`, and a word is loaded only where it is aligned and fits.
-        unsafe {
-            let at = from.add(i);
-            if at.addr() % WORD == 0 && n - i >= WORD {
-                let word = AtomicUsize::from_ptr(at.cast()).load(Relaxed);
-                to.add(i).cast::<usize>().write_unaligned(word);
-                i += WORD;
-            } else {
-                to.add(i).write(AtomicU8::from_ptr(at).load(Relaxed));
-                i += 1;
-            }
-        }
-    }
-}
-
-/// Copies into memory that C may be reading.
-///
-/// # Safety
-/// Both are valid for `n` bytes and don't overlap; `from` isn't being written.
-unsafe fn store(from: *const u8, to: *mut u8, n: usize) {
-    let mut i = 0;
-    while i < n {
-        // SAFETY: `i` stays below `n`, and a word is stored only where it is aligned and fits.
-        unsafe {
-            let at = to.add(i);
-            if at.addr() % WORD == 0 && n - i >= WORD {
-                let word = from.add(i).cast::<usize>().read_unaligned();
-                AtomicUsize::from_ptr(at.cast()).store(word, Relaxed);
-                i += WORD;
-            } else {
-                AtomicU8::from_ptr(at).store(from.add(i).read(), Relaxed);
-                i += 1;
-            }
-        }
     }
 }
