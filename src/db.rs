@@ -20,6 +20,9 @@ use crate::session::Session;
 /// Dropping the handle stops its threads, rolls back an open transaction and closes the
 /// file, and has no way to report an error: use [`close`](Self::close) to hear of it.
 ///
+/// After a write or sync that failed the handle only reads: [`failure`](Self::failure) says
+/// what that means, and what to do.
+///
 /// `LsmDb` is [`Send`] but not [`Sync`], because the engine allows one thread at a time per
 /// handle. Several threads need a mutex, or a handle each:
 ///
@@ -152,7 +155,9 @@ impl LsmDb {
     pub(crate) fn end_session(&mut self) -> Result<(), LsmError> {
         match self.session.take() {
             None => Ok(()),
-            Some(session) if session.connection().in_transaction() => {
+            Some(session)
+                if session.connection().in_transaction() && session.failure().is_none() =>
+            {
                 let error = LsmError::new("disconnect", LsmErrorCode::LsmMisuse)
                     .with_path(session.connection().path())
                     .with_message("a transaction is open: commit it or roll it back first");
@@ -167,9 +172,9 @@ impl LsmDb {
     /// transaction is rolled back.
     ///
     /// # Errors
-    /// A write or sync that failed, also earlier in a background thread. The handle is
-    /// closed all the same; what was committed is in the log and is recovered by the next
-    /// open.
+    /// A write or sync that failed, also an earlier one (see [`failure`](Self::failure)), also
+    /// in a background thread. The handle is closed all the same; what was committed is in the
+    /// log and is recovered by the next open.
     pub fn close(mut self) -> Result<(), LsmError> {
         self.session.take().map_or(Ok(()), Session::close)
     }
@@ -236,6 +241,14 @@ impl LsmDb {
     }
 }
 
+impl Drop for LsmDb {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.end();
+        }
+    }
+}
+
 fn not_connected(operation: &'static str) -> LsmError {
     LsmError::new(operation, LsmErrorCode::LsmMisuse)
         .with_message("the handle isn't connected: call connect first")
@@ -246,9 +259,10 @@ impl LsmDb {
     /// Inserts a record, or replaces the one with this key. Empty keys and values are fine.
     ///
     /// # Errors
-    /// A key and value of more than 1 GiB less 64 KiB together are refused. After any other error it is
-    /// unknown whether the record is there: the write itself or work that followed may have
-    /// failed. Inside a transaction, only a rollback can follow an error.
+    /// A key and value of more than 1 GiB less 64 KiB together are refused. `LsmBusy` if another
+    /// handle is writing. A failure to write to the file or to get memory, after which the
+    /// handle [only reads](Self::failure) and the record isn't there; the failure of a page
+    /// codec, after which it may be. Inside a transaction, only a rollback can follow an error.
     pub fn insert(
         &mut self,
         key: impl AsRef<[u8]>,

@@ -135,8 +135,10 @@ impl TryFrom<i32> for LsmErrorCode {
 /// assert!(error.to_string().contains("no.lsm"));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
+///
+/// An error that [`is_poisoned`](Self::is_poisoned) has the failure that came first as its
+/// [`source`](std::error::Error::source).
+#[derive(Clone, Debug)]
 pub struct LsmError(Box<Details>);
 
 #[derive(Clone, Debug)]
@@ -146,6 +148,21 @@ struct Details {
     operation: &'static str,
     path: Option<PathBuf>,
     message: Option<String>,
+    /// The failure because of which the call was refused.
+    earlier: Option<LsmError>,
+}
+
+impl fmt::Display for LsmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for LsmError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let earlier = self.0.earlier.as_ref()?;
+        Some(earlier)
+    }
 }
 
 impl fmt::Display for Details {
@@ -153,6 +170,13 @@ impl fmt::Display for Details {
         write!(f, "{} failed", self.operation)?;
         if let Some(path) = &self.path {
             write!(f, " on {}", path.display())?;
+        }
+        if let Some(earlier) = &self.earlier {
+            return write!(
+                f,
+                ": the handle only reads since an earlier failure; close it, mend the cause and \
+                 open the database again. What happened first: {earlier}"
+            );
         }
         match &self.message {
             Some(message) => write!(f, ": {message} ({})", self.code.advice())?,
@@ -171,6 +195,19 @@ impl LsmError {
             operation,
             path: None,
             message: None,
+            earlier: None,
+        }))
+    }
+
+    /// The refusal of a call because of a failure before it.
+    pub(crate) fn after(operation: &'static str, earlier: &LsmError) -> Self {
+        LsmError(Box::new(Details {
+            code: earlier.0.code,
+            raw: earlier.0.raw,
+            operation,
+            path: earlier.0.path.clone(),
+            message: None,
+            earlier: Some(earlier.clone()),
         }))
     }
 
@@ -219,6 +256,13 @@ impl LsmError {
     /// Another connection is in the way: trying again later may work.
     pub fn is_busy(&self) -> bool {
         self.0.code == LsmErrorCode::LsmBusy
+    }
+
+    /// The call was refused because a write or sync of this handle has failed before: the
+    /// handle only reads, until it is closed. [`code`](Self::code) is that of the earlier
+    /// failure, and [`LsmDb::failure`](crate::LsmDb::failure) has all of it.
+    pub fn is_poisoned(&self) -> bool {
+        self.0.earlier.is_some()
     }
 
     /// The file is damaged or isn't an lsm1 database.

@@ -79,6 +79,7 @@ pub mod env;
 #[path = "env/elsewhere.rs"]
 mod env;
 mod error;
+mod failure;
 #[allow(unsafe_code)]
 mod ffi;
 mod format;

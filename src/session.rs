@@ -81,8 +81,10 @@ impl Session {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
-        self.check_background()?;
-        self.connection.begin()
+        self.hear_background();
+        let result = self.connection.begin();
+        self.halt_after_failure();
+        result
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
@@ -100,11 +102,17 @@ impl Session {
         operation: impl FnOnce(&mut Connection) -> Result<(), LsmError>,
     ) -> Result<(), LsmError> {
         let start = self.metrics.is_some().then(Instant::now);
-        self.check_background()?;
-        operation(&mut self.connection)?;
+        self.hear_background();
+        let result = operation(&mut self.connection);
+        self.halt_after_failure();
+        result?;
         if let (Some(background), false) = (&mut self.background, self.connection.in_transaction())
         {
-            background.after_commit(&self.connection)?;
+            // The write itself has succeeded: the next one says what happened here.
+            match background.after_commit(&self.connection) {
+                Err(cause) if !cause.is_busy() => self.connection.fail(cause),
+                _ => {}
+            }
         }
         if let (Some(metrics), Some(start)) = (&self.metrics, start) {
             metrics.observe_write(start.elapsed());
@@ -112,26 +120,50 @@ impl Session {
         Ok(())
     }
 
-    fn check_background(&self) -> Result<(), LsmError> {
-        self.background.as_ref().map_or(Ok(()), Background::check)
+    /// The failure of a thread is one of the handle.
+    fn hear_background(&mut self) {
+        if let Some(Err(cause)) = self.background.as_ref().map(Background::check) {
+            self.connection.fail(cause);
+        }
+    }
+
+    /// And after a failure of the handle the threads stop writing too.
+    fn halt_after_failure(&self) {
+        if let (Some(background), Some(_)) = (&self.background, self.connection.failure()) {
+            background.halt();
+        }
+    }
+
+    /// Work on the file, which waits for others.
+    fn maintain<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut Connection) -> Result<T, LsmError>,
+    ) -> Result<T, LsmError> {
+        self.hear_background();
+        let result = patiently(|| operation(&mut self.connection));
+        self.halt_after_failure();
+        result
+    }
+
+    /// The failure after which the handle only reads.
+    pub(crate) fn failure(&self) -> Option<LsmError> {
+        let own = self.connection.failure().cloned();
+        own.or_else(|| self.background.as_ref()?.check().err())
     }
 
     /// Writes what is in memory to the database file.
     pub(crate) fn flush(&mut self) -> Result<(), LsmError> {
-        self.check_background()?;
-        patiently(|| self.connection.flush())
+        self.maintain(Connection::flush)
     }
 
     /// Makes the database file durable; returns the KiB that it was behind.
     pub(crate) fn checkpoint(&mut self) -> Result<u32, LsmError> {
-        self.check_background()?;
-        patiently(|| self.connection.checkpoint())
+        self.maintain(Connection::checkpoint)
     }
 
     /// Flushes the old tree and merges until about so many KiB were written; returns how many.
     pub(crate) fn work(&mut self, kib: u32) -> Result<u32, LsmError> {
-        self.check_background()?;
-        patiently(|| self.connection.work(0, Some(kib.max(1))))
+        self.maintain(|connection| connection.work(0, Some(kib.max(1))))
     }
 
     /// What the database looks like inside.
@@ -151,18 +183,29 @@ impl Session {
             connection: &mut self.connection,
             usual_checkpoint_kib: self.autocheckpoint_kib,
         };
-        patiently(|| compaction.connection.work(1, None))?;
+        let merged = patiently(|| compaction.connection.work(1, None));
         drop(compaction);
+        self.halt_after_failure();
+        merged?;
         self.checkpoint()?;
         Ok(())
     }
 
     /// Stops the threads and closes the file; an open transaction is rolled back.
-    pub(crate) fn close(self) -> Result<(), LsmError> {
-        let failed = self.check_background();
-        drop(self.background);
-        self.connection.close()?;
-        failed
+    pub(crate) fn close(mut self) -> Result<(), LsmError> {
+        self.stop_background();
+        self.connection.close()
+    }
+
+    /// The same, when nobody is left to hear of an error.
+    pub(crate) fn end(mut self) {
+        self.stop_background();
+    }
+
+    fn stop_background(&mut self) {
+        if let Some(Err(cause)) = self.background.take().map(Background::stop) {
+            self.connection.fail(cause);
+        }
     }
 }
 

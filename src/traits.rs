@@ -99,7 +99,8 @@ where
     ///
     /// # Errors
     /// `LsmMisuse` if a transaction is open; the handle stays connected then. Any other
-    /// error means that writing failed: the handle is closed and the log keeps the data.
+    /// error means that writing failed, now or [earlier](LsmDb::failure): the handle is closed
+    /// and the log keeps the data.
     fn disconnect(&mut self) -> Result<(), LsmErrorCode>;
 
     /// Inserts a record or replaces the one with this key, as a transaction of its own
@@ -107,8 +108,8 @@ where
     ///
     /// # Errors
     /// `LsmConversionErr` if key and value take more than 1 GiB less 64 KiB; `LsmReadOnly`; `LsmBusy` if
-    /// another connection is writing; the failure of a background thread. After an I/O error
-    /// it is unknown whether the record is there.
+    /// another connection is writing. After a failure to write, the handle
+    /// [only reads](LsmDb::failure) and the record isn't there.
     fn persist(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmErrorCode>;
 
     /// The same as [`persist`](Self::persist).

@@ -286,16 +286,18 @@ fn a_failure_in_the_background_reaches_the_writer() -> Result {
 
             // It stays, also when the reason is gone.
             codec.be(Mood::Well);
-            let text = error.to_string();
-            assert_eq!(
-                write(&mut db, &mut model).map_err(|e| e.to_string()),
-                Err(text.clone())
-            );
+            assert!(error.is_poisoned());
+            let cause = db.failure().ok_or("no failure")?;
+            assert!(!cause.is_poisoned());
+            let text = cause.to_string();
+            let error = write(&mut db, &mut model).expect_err("still");
+            assert!(error.is_poisoned() && error.to_string().contains(&text));
             assert_eq!(db.delete(b"k"), Err(expected));
             assert_eq!(db.delete_range(b"k", b"l"), Err(expected));
             assert_eq!(db.begin_transaction(), Err(expected));
             assert_eq!(db.optimize(), Err(expected));
-            assert_eq!(db.flush().map_err(|e| e.to_string()), Err(text.clone()));
+            let error = db.flush().expect_err("this too");
+            assert!(error.is_poisoned() && error.to_string().contains(&text));
             assert!(db.checkpoint().is_err());
 
             // Reads go on.

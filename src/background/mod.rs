@@ -128,6 +128,18 @@ impl Background {
         Ok(())
     }
 
+    /// Tells the threads to end, and doesn't wait for it.
+    pub(crate) fn halt(&self) {
+        self.signals.stop();
+    }
+
+    /// Stops the threads; the failure of one that had failed by then.
+    pub(crate) fn stop(self) -> Result<(), LsmError> {
+        let signals = Arc::clone(&self.signals);
+        drop(self);
+        signals.check()
+    }
+
     /// The failure of a thread, if one has failed: writes must not go on then.
     pub(crate) fn check(&self) -> Result<(), LsmError> {
         self.signals.check()

@@ -17,6 +17,7 @@ pub const LSM_PROTOCOL: i32 = 15;
 pub const LSM_MISUSE: i32 = 21;
 pub const LSM_MISMATCH: i32 = 50;
 pub const LSM_IOERR_NOENT: i32 = 266;
+pub const LSM_COMMITTED: i32 = 65536;
 pub const LSM_CONFIG_AUTOFLUSH: i32 = 1;
 pub const LSM_CONFIG_PAGE_SIZE: i32 = 2;
 pub const LSM_CONFIG_SAFETY: i32 = 3;

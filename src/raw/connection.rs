@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 use super::cursor::Cursor;
 use super::hooks::Hooks;
 use super::params;
+use super::poison::Poison;
 use crate::compression::CodecChoice;
 use crate::env::{Env, Opening, Process, Registration, in_storage, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
@@ -39,14 +40,32 @@ pub(crate) struct Connection {
     cursors: RefCell<Vec<NonNull<ffi::lsm_cursor>>>,
     pub(super) transaction: Transaction,
     pub(super) read_only: bool,
-    /// The handle is gone; only `close` sets it, on its way into `Drop`.
-    closed: bool,
+    pub(super) poison: Poison,
+    ending: Ending,
     path: PathBuf,
     /// C points into it until `lsm_close`, which `Drop` calls before any field goes.
     hooks: Hooks,
     /// Also keeps the environment, which C uses until `lsm_close`.
     registration: Registration,
     process: Process,
+}
+
+/// How the handle is to be freed.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Ending {
+    /// Whatever is in memory is left there: the handle isn't, or wasn't quite, opened.
+    Abandon,
+    Close,
+    /// It is freed, or must not be touched; only on the way into `Drop`, or in it.
+    Gone,
+}
+
+/// Who failed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Culprit {
+    System,
+    Codec,
+    Engine,
 }
 
 #[derive(Debug)]
@@ -93,13 +112,14 @@ impl Connection {
                 }));
             }
         };
-        // From here on `Drop` closes the handle, whatever happens.
-        let conn = Connection {
+        // From here on `Drop` frees the handle, whatever happens.
+        let mut conn = Connection {
             db,
             cursors: RefCell::new(Vec::new()),
             transaction: Transaction::None,
             read_only: how.read_only,
-            closed: false,
+            poison: Poison::default(),
+            ending: Ending::Abandon,
             path: path.to_owned(),
             hooks: Hooks::new(codecs),
             registration,
@@ -116,12 +136,14 @@ impl Connection {
         conn.check("open", rc)
             .map_err(|error| name_holder(error, env, path))?;
         conn.registration.confirm(path)?;
+        conn.ending = Ending::Close;
         Ok(conn)
     }
 
     /// Sets a parameter; an engine that answers with another value refused it.
     pub(crate) fn set(&self, param: Param, value: i32) -> Result<(), LsmError> {
         self.refuse_codecs("configure")?;
+        self.refuse_failed("configure")?;
         // SAFETY: the handle is live and used by this thread only; every `Param` is one
         // whose argument is an `int *`.
         let (rc, now) = unsafe { params::config_int(self.db, param as c_int, value) };
@@ -177,34 +199,46 @@ impl Connection {
     /// transaction is rolled back.
     ///
     /// # Errors
-    /// The connection is gone all the same; what wasn't written is in the log.
+    /// Also that the connection had failed before. It is gone all the same; what wasn't
+    /// written is in the log.
     pub(crate) fn close(mut self) -> Result<(), LsmError> {
-        let rc = self.close_handle();
-        self.check("close", rc)
+        let rc = self.free_handle();
+        self.check("close", rc)?;
+        match self.failure() {
+            Some(cause) => Err(cause.clone()),
+            None => Ok(()),
+        }
     }
 
-    fn close_handle(&mut self) -> c_int {
+    fn free_handle(&mut self) -> c_int {
         let db = self.without_cursors();
+        let ending = std::mem::replace(&mut self.ending, Ending::Gone);
+        if ending == Ending::Abandon || self.failure().is_some() {
+            // SAFETY: `db` is live, and `ending` keeps `Drop`, the only one left, from using
+            // it. This frees it in any state, and writes nothing.
+            unsafe { ffi::lsmlite_abandon(db) };
+            return ffi::LSM_OK;
+        }
         // SAFETY: `db` is live, without cursors, and ours by `&mut self`. Without a
         // transaction this does nothing.
         unsafe { ffi::lsm_rollback(db, 0) };
-        self.closed = true;
         // SAFETY: `db` is live, without cursor or transaction, so lsm1 frees it whatever it
-        // returns; `closed` keeps `Drop`, the only one left, from using it.
+        // returns; `ending` keeps `Drop`, the only one left, from using it.
         unsafe { ffi::lsm_close(db) }
     }
 
-    /// The handle for a call that must not meet an open cursor.
+    /// The handle for a call that may write and must not meet an open cursor.
     pub(super) fn exclusive(
         &mut self,
         operation: &'static str,
     ) -> Result<*mut ffi::lsm_db, LsmError> {
         self.refuse_codecs(operation)?;
+        self.refuse_failed(operation)?;
         Ok(self.without_cursors())
     }
 
     /// The handle, after leaked cursors were closed.
-    fn without_cursors(&mut self) -> *mut ffi::lsm_db {
+    pub(super) fn without_cursors(&mut self) -> *mut ffi::lsm_db {
         for csr in self.cursors.get_mut().drain(..) {
             // SAFETY: what is in the list is open. `&mut self` proves that no `Cursor`
             // lives, so the owners were leaked and never touch it again.
@@ -250,16 +284,26 @@ impl Connection {
         self.outcome(operation, rc)
     }
 
-    /// Reads a result code; the one place that does.
+    /// Reads a result code.
     pub(super) fn outcome(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+        self.diagnose(operation, rc).map_err(|(error, _)| error)
+    }
+
+    /// Reads a result code, and says who failed; the one place that does.
+    pub(super) fn diagnose(
+        &self,
+        operation: &'static str,
+        rc: c_int,
+    ) -> Result<(), (LsmError, Culprit)> {
         if rc == ffi::LSM_OK {
             return Ok(());
         }
         let error = LsmError::from_raw(operation, rc).with_path(&self.path);
         // The system's own words say more than the engine's.
         Err(match (take_failure(), self.hooks.report().take()) {
-            (Some(message), _) | (None, Some(message)) => error.with_message(message),
-            (None, None) => error,
+            (Some(message), _) => (error.with_message(message), Culprit::System),
+            (None, Some(message)) => (error.with_message(message), Culprit::Codec),
+            (None, None) => (error, Culprit::Engine),
         })
     }
 }
@@ -277,11 +321,11 @@ impl Drop for Connection {
         if !self.process.is_current() || in_storage() {
             // Closing would take away the parent's log, or enter the engine, which is busy, a
             // second time. The memory is lost.
-            self.closed = true;
+            self.ending = Ending::Gone;
         }
-        if !self.closed {
+        if self.ending != Ending::Gone {
             // Nobody is left to hear of an error: `close` is for those who want to.
-            self.close_handle();
+            self.free_handle();
             panic::discard();
         }
     }

@@ -10,6 +10,7 @@ mod hooks;
 mod info;
 mod params;
 mod pinned;
+mod poison;
 mod write;
 
 pub(crate) use connection::{Connection, Param};

@@ -59,7 +59,7 @@ impl Connection {
         if rc == ffi::LSM_OK && !self.in_transaction() {
             self.transaction = Transaction::Open;
         }
-        self.check("begin", rc)
+        self.finish("begin", rc)
     }
 
     /// Commits the open transaction; does nothing without one.
@@ -68,6 +68,7 @@ impl Connection {
     /// After a failed write, that write's error; the transaction stays open for
     /// [`rollback`](Self::rollback).
     pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
+        self.refuse_failed("commit")?;
         if let Transaction::Failed(error) = &self.transaction {
             return Err(error.clone());
         }
@@ -76,16 +77,18 @@ impl Connection {
         let rc = unsafe { ffi::lsm_commit(db, 0) };
         // lsm1 ends the transaction even if the commit failed.
         self.transaction = Transaction::None;
-        self.check("commit", rc)
+        self.finish("commit", rc)
     }
 
     /// Takes back everything since [`begin`](Self::begin); does nothing without one.
     pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
-        let db = self.exclusive("rollback")?;
-        // SAFETY: as in `begin`.
+        self.refuse_codecs("rollback")?;
+        let db = self.without_cursors();
+        // SAFETY: as in `begin`. A connection that failed has done it already; then this does
+        // nothing.
         let rc = unsafe { ffi::lsm_rollback(db, 0) };
         self.transaction = Transaction::None;
-        self.check("rollback", rc)
+        self.finish("rollback", rc)
     }
 
     /// Flushes the old tree and merges segments, `n_merge` at a time (0: as configured), until
@@ -99,7 +102,7 @@ impl Connection {
         // SAFETY: `db` is live, open for writing, without cursor or transaction, and ours
         // by `&mut self`; a null pointer means that the count isn't wanted.
         let rc = unsafe { ffi::lsm_work(db, n_merge, n_kb, ptr::null_mut()) };
-        self.check("work", rc)?;
+        self.finish("work", rc)?;
         let pages = self.pages_written()?.wrapping_sub(before);
         Ok(pages.saturating_mul(self.page_size_bytes()? / 256) / 4)
     }
@@ -109,7 +112,7 @@ impl Connection {
         let db = self.idle("flush")?;
         // SAFETY: as in `work`.
         let rc = unsafe { ffi::lsm_flush(db) };
-        self.check("flush", rc)
+        self.finish("flush", rc)
     }
 
     /// Makes the database file itself durable up to its last change; returns the KiB that
@@ -119,12 +122,13 @@ impl Connection {
         let mut written_kb: c_int = 0;
         // SAFETY: as in `work`.
         let rc = unsafe { ffi::lsm_checkpoint(db, &mut written_kb) };
-        self.check("checkpoint", rc)?;
+        self.finish("checkpoint", rc)?;
         Ok(u32::try_from(written_kb).unwrap_or(0))
     }
 
     fn writable(&mut self, operation: &'static str) -> Result<*mut ffi::lsm_db, LsmError> {
         self.refuse_read_only(operation)?;
+        self.refuse_failed(operation)?;
         if let Transaction::Failed(error) = &self.transaction {
             return Err(error.clone());
         }
@@ -134,6 +138,7 @@ impl Connection {
     /// The handle for work on the file, which lsm1 allows only outside of transactions.
     fn idle(&mut self, operation: &'static str) -> Result<*mut ffi::lsm_db, LsmError> {
         self.refuse_read_only(operation)?;
+        self.refuse_failed(operation)?;
         if self.in_transaction() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message("a transaction is open"));
@@ -158,7 +163,7 @@ impl Connection {
     }
 
     fn written(&mut self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
-        let result = self.outcome(operation, rc);
+        let result = self.settle(operation, rc);
         if self.in_transaction() {
             // Recorded before a caught panic goes on: it dooms the transaction too.
             match &result {

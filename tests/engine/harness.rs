@@ -17,6 +17,13 @@ use crate::ffi;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Code(pub c_int);
 
+impl Code {
+    /// The commit took effect; what failed is work that followed.
+    pub fn is_committed(self) -> bool {
+        self.0 & ffi::LSM_COMMITTED != 0
+    }
+}
+
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 & 0xff {

@@ -1,7 +1,7 @@
 //! What happens when memory runs out.
 
-use crate::faults::{small, sweep};
-use crate::harness::{Config, Kind, can_allocate};
+use crate::faults::{Sweep, compressed, small};
+use crate::harness::{Kind, can_allocate};
 
 // The default allocator wrote to what malloc() returned without looking at it.
 #[test]
@@ -13,20 +13,24 @@ fn an_impossible_allocation_is_refused() {
 
 #[test]
 fn every_single_allocation_failure_is_survived() {
-    sweep(Kind::Alloc, &small(), 6, 100, 7);
+    Sweep {
+        kind: Kind::Alloc,
+        config: small(),
+        seed: 6,
+        steps: 100,
+        points: 40,
+    }
+    .run();
 }
 
 #[test]
-#[ignore = "not yet true: a fault can end in a crash"]
 fn every_single_allocation_failure_is_survived_with_compression() {
-    sweep(
-        Kind::Alloc,
-        &Config {
-            compression: true,
-            ..small()
-        },
-        7,
-        150,
-        5,
-    );
+    Sweep {
+        kind: Kind::Alloc,
+        config: compressed(),
+        seed: 7,
+        steps: 100,
+        points: 40,
+    }
+    .run();
 }

@@ -33,6 +33,7 @@ mod harness;
 mod compare;
 mod engine;
 mod expected;
+mod kept;
 mod ops;
 mod random;
 mod reader;

@@ -48,6 +48,8 @@ settings! {
     background,
     /// 0: none, 1: LZ4, 2: zlib, 3: zstd.
     codec,
+    /// Pages carry checksums.
+    checksums,
     autowork,
     /// How many readers with connections of their own.
     readers,
@@ -134,6 +136,10 @@ impl Settings {
                 (true, _) => random.below(2),
                 (false, true) => random.pick(&[0, 1, 1, 2, 3, 3]),
                 (false, false) => random.pick(&[0, 0, 0, 1, 2, 3]),
+            },
+            checksums: match kind.nested {
+                true => 0,
+                false => u32::from(random.one_in(4)),
             },
             autowork: u32::from(!random.one_in(8)),
             readers: random.below(4),

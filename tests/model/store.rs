@@ -107,6 +107,7 @@ fn builder(settings: &Settings) -> LsmDbBuilder {
         })
         .autowork(settings.autowork > 0)
         .compression(codec(settings.codec))
+        .page_checksums(settings.checksums > 0)
 }
 
 fn codec(number: u32) -> Compression {
