@@ -197,17 +197,19 @@ fn what_is_not_on_a_damaged_page_comes_out() -> Result {
             match found.get(key) {
                 Some(same) => assert_eq!(same, value),
                 None => {
-                    // A record that goes over to another page isn't found in one piece.
+                    // A value that goes over to another page isn't found in one piece, and pages
+                    // of the b-tree may lie between.
                     let start = position(&healthy, &value[..8]);
                     let end = position(&healthy, &value[value.len() - 8..]);
-                    let near = |at: usize| pages.iter().any(|page| at / 1024 == *page);
+                    let near = |at: usize| pages.contains(&(at / 1024));
                     let lost = match (start, end) {
+                        // The head and the key come before the value.
                         (Some(start), Some(end)) => {
-                            (start / 1024..=end / 1024).any(|page| near(page * 1024))
+                            ((start - 20) / 1024..=end / 1024).any(|page| near(page * 1024))
                         }
-                        (at, other) => at
-                            .or(other)
-                            .is_none_or(|at| near(at) || near(at + 1024) || near(at - 1024)),
+                        (at, other) => at.or(other).is_none_or(|at| {
+                            (at / 1024 - 4..=at / 1024 + 4).any(|page| near(page * 1024))
+                        }),
                     };
                     assert!(
                         lost,
@@ -344,9 +346,10 @@ fn nothing_comes_out_that_never_was_written() -> Result {
         fs::write(&copy, &content)?;
         let to = dir.path().join("to.lsm");
         // It may be that nothing in it is like a database any more.
-        if salvage(&copy, &to).is_ok() {
+        if let Ok(report) = salvage(&copy, &to) {
             let found = contents(&LsmDb::open(&to)?)?;
-            let checked = round % 3 > 0;
+            // Only page checksums vouch for bytes, and they need the checkpoint.
+            let checked = round % 3 == 2 && report.basis != SalvageBasis::WholeFile;
             for (key, value) in found {
                 let sound =
                     key.len() == 2 && is_value(u16::from_be_bytes([key[0], key[1]]), &value);

@@ -612,3 +612,19 @@ fn verification_sees_a_stable_state_beside_writers() -> Result {
     assert!(verify_file(&path)?.is_clean());
     Ok(())
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_report_is_serialised_by_name() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("damaged.lsm");
+    rich_file(&path, &small_pages())?;
+    let mut content = fs::read(&path)?;
+    content[4096] ^= 1;
+    fs::write(&path, content)?;
+    let json = serde_json::to_value(verify_file(&path)?)?;
+    assert_eq!(json["damage_count"], 1);
+    assert_eq!(json["damage"][0]["place"]["HeaderPage"], 2);
+    assert_eq!(json["checkpoints"][1], "Invalid");
+    Ok(())
+}

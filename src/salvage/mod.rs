@@ -1,6 +1,7 @@
 //! [`salvage()`]: copies what is readable out of a damaged file.
 
 mod graves;
+mod report;
 mod rescue;
 mod scan;
 
@@ -23,13 +24,12 @@ use crate::verify::{self, Damage};
 use graves::Graves;
 use rescue::{Neighbour, Rescue};
 
+pub use report::{SalvageBasis, SalvageProgress, SalvageReport};
+
 const OPERATION: &str = "salvage";
 
 /// Shows progress.
 type Show = Box<dyn FnMut(&SalvageProgress)>;
-
-/// So many damaged places are listed; the rest is counted.
-const LISTED: usize = 1000;
 
 /// Copies what is readable in the database file `from` into a new database at `to`, with default
 /// settings. See [`Salvage`].
@@ -66,7 +66,8 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageRe
 /// 2. If neither checkpoint can be used, the whole file is searched for pages. Their age isn't
 ///    known then: those further back count as newer, which is right unless space was reused.
 ///    Deleted records and old versions may come back, because pages that were given up look like
-///    any others, and deletions are ignored.
+///    any others, and deletions are ignored. Page checksums can't be compared, because what they
+///    cover besides the page is in the checkpoint.
 /// 3. The whole transactions in the log beside the file are applied on top.
 ///
 /// **What may reappear.** Where a page is lost, its deletions are lost with it: a record that was
@@ -99,104 +100,6 @@ pub struct Salvage {
     codecs: Vec<Arc<dyn PageCodec>>,
     target: Option<LsmDbBuilder>,
     progress: Option<Show>,
-}
-
-/// How far a salvage has come.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SalvageProgress {
-    /// Pages that were read.
-    pub pages: u64,
-    /// Records that were written to the new database.
-    pub records: u64,
-}
-
-/// Where records were looked for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SalvageBasis {
-    /// The checkpoint with this number.
-    Checkpoint(u64),
-    /// The whole file, because neither checkpoint can be used.
-    WholeFile,
-}
-
-/// What [`salvage()`] copied, and what was lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SalvageReport {
-    /// Where records were looked for.
-    pub basis: SalvageBasis,
-    /// Pages that could be read.
-    pub pages: u64,
-    /// Records that were copied from the file.
-    pub records: u64,
-    /// Records that weren't copied because a newer version was, or a newer segment deletes them.
-    pub records_superseded: u64,
-    /// Records whose beginning could be read, but not the rest. Those on unreadable pages aren't
-    /// counted: nobody knows how many they are.
-    pub records_skipped: u64,
-    /// Changes that were applied from the log.
-    pub log_changes: u64,
-    /// Damaged places, the first thousand of them. Each page among them is lost.
-    pub damage: Vec<Damage>,
-    /// How many damaged places there are. Not counted if the whole file was searched.
-    pub damage_count: u64,
-}
-
-impl SalvageReport {
-    fn new(basis: SalvageBasis) -> SalvageReport {
-        SalvageReport {
-            basis,
-            pages: 0,
-            records: 0,
-            records_superseded: 0,
-            records_skipped: 0,
-            log_changes: 0,
-            damage: Vec::new(),
-            damage_count: 0,
-        }
-    }
-
-    fn lose(&mut self, damage: Damage) {
-        self.damage_count += 1;
-        if self.damage.len() < LISTED {
-            self.damage.push(damage);
-        }
-    }
-
-    /// True if nothing that was looked for was lost.
-    pub fn is_complete(&self) -> bool {
-        self.damage_count == 0 && self.records_skipped == 0 && self.basis != SalvageBasis::WholeFile
-    }
-}
-
-impl fmt::Display for SalvageReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            records,
-            log_changes,
-            records_skipped,
-            damage_count,
-            ..
-        } = self;
-        match self.basis {
-            SalvageBasis::Checkpoint(_) => write!(f, "{records} records copied")?,
-            SalvageBasis::WholeFile => write!(f, "{records} records found by searching")?,
-        }
-        write!(
-            f,
-            ", {log_changes} changes from the log, {records_skipped} records incomplete, \
-             {damage_count} places damaged"
-        )?;
-        for damage in &self.damage {
-            write!(f, "\n{damage}")?;
-        }
-        match damage_count - self.damage.len() as u64 {
-            0 => Ok(()),
-            more => write!(f, "\nand {more} more"),
-        }
-    }
 }
 
 impl fmt::Debug for Salvage {

@@ -15,7 +15,7 @@ const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// How many pages are read between two reports of progress.
-const STRIDE: u64 = 256;
+const STRIDE: u64 = 64;
 
 /// The new database and what is known about it.
 pub(super) struct Rescue<'p> {

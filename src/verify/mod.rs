@@ -2,6 +2,8 @@
 
 mod check;
 mod report;
+#[cfg(feature = "serde")]
+mod serialize;
 
 use std::path::Path;
 use std::sync::Arc;

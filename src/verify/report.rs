@@ -57,7 +57,7 @@ impl fmt::Display for Damage {
 }
 
 /// What [`LsmDb::verify`](crate::LsmDb::verify) or [`verify_file`](crate::verify_file) read, and
-/// what is damaged.
+/// what is damaged. With `serde` it can be serialised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -128,7 +128,10 @@ impl fmt::Display for VerifyReport {
         match self.damage_count {
             0 => write!(f, "no damage found"),
             n => {
-                write!(f, "{n} places are damaged")?;
+                match n {
+                    1 => write!(f, "one place is damaged")?,
+                    n => write!(f, "{n} places are damaged")?,
+                }
                 for damage in &self.damage {
                     write!(f, "\n{damage}")?;
                 }
