@@ -21,6 +21,7 @@ pub(super) struct EngineFile {
     system: Arc<dyn System>,
     file: Box<dyn SystemFile>,
     path: PathBuf,
+    access: Access,
     mapping: Mutex<Option<Mapping>>,
     /// For a log that is written through a mapping.
     log: Option<Mutex<LogWindow>>,
@@ -61,6 +62,7 @@ impl EngineFile {
             system: Arc::clone(system),
             file,
             path,
+            access,
             mapping: Mutex::new(None),
             log: None,
             shared: Mutex::default(),
@@ -134,24 +136,32 @@ impl EngineFile {
         Ok([identity.device, identity.inode])
     }
 
-    /// Maps the whole file, which becomes at least `least` bytes long. The old mapping ends if
-    /// that works, and stays if it doesn't.
+    /// Maps the whole file, which becomes at least `least` bytes long if it may be written. The
+    /// old mapping ends if that works, and stays if it doesn't.
     pub(super) fn remap(&self, least: u64) -> io::Result<Mapping> {
         let mut mapping = lock(&self.mapping);
+        let writable = self.access != Access::Read;
         let mut length = self.file.status()?.length;
         if length < least {
+            if !writable {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             let step = GROWTH[usize::from(least > SMALL_FILE)];
             length = least
                 .checked_next_multiple_of(step)
                 .ok_or(io::ErrorKind::InvalidInput)?;
-            // With space on the disk: a page that can't be written when the system gets to it
-            // would end the process.
-            self.file.allocate(Bytes { offset: 0, length })?;
         }
         let whole = Bytes { offset: 0, length };
+        if writable {
+            // With space on the disk: a page that can't be written when the system gets to it
+            // would end the process. What is there already may have holes, too: files that
+            // were copied often do.
+            self.file.allocate(whole)?;
+        }
         // SAFETY: only the last connection cuts the file, after it has unmapped it, and only
-        // the engine's C code gets at the memory.
-        let at = unsafe { self.file.map(whole, true)? };
+        // the engine's C code gets at the memory, which it writes to only if it has opened the
+        // file for that.
+        let at = unsafe { self.file.map(whole, writable)? };
         let new = Mapping {
             at,
             length: usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?,

@@ -5,7 +5,8 @@
 //! seems lost. This environment always uses the real name, so it brings such a log home.
 //!
 //! Unless the database is newer: then it was used under another name since, and what is in the
-//! log would come up as if it were new. lsm1 itself can't tell, as every log begins alike.
+//! log could come up as if it were new. lsm1 itself refuses such a log by its checksums, which go
+//! on from those in the database, but not if the database was used without a log since.
 
 use std::io;
 use std::path::{Path, PathBuf};
