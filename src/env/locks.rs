@@ -50,11 +50,10 @@ pub(super) fn set(file: &dyn SystemFile, number: u64, kind: Lock) -> io::Result<
     Ok(true)
 }
 
-/// Shows a read-only handle; false if another process has the file to itself.
-pub(super) fn announce_reader(file: &dyn SystemFile) -> io::Result<bool> {
+/// Shows read-only handles. Returns whether that worked, and whether no open file claims the
+/// database for itself.
+pub(super) fn announce_reader(file: &dyn SystemFile) -> io::Result<(bool, bool)> {
     // First show, then look; writers lock first, then look: so one of two sees the other.
-    if !file.lock(READERS, Lock::Shared)? {
-        return Ok(false);
-    }
-    Ok(!file.is_locked(bytes(OPEN, 1), Lock::Shared)?)
+    let shown = file.lock(READERS, Lock::Shared)?;
+    Ok((shown, !file.is_locked(bytes(OPEN, 1), Lock::Shared)?))
 }

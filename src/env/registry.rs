@@ -14,6 +14,9 @@ use super::system::{Access, Identity, Status, System, SystemFile};
 use super::{Env, Process, failure, header, locks, stray_log};
 use crate::error::{LsmError, LsmErrorCode};
 
+/// Where locks belong to the process, closing any of its files for a database drops them all.
+const OWNED_BY_FILES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// The open databases of an environment.
 #[derive(Default)]
 pub(super) struct Registry(Mutex<Vec<Entry>>);
@@ -22,6 +25,10 @@ struct Entry {
     path: PathBuf,
     identity: Identity,
     connections: usize,
+    /// Read-only handles among them.
+    readers: usize,
+    /// Shows readers to other processes.
+    presence: Option<Box<dyn SystemFile>>,
     process: Process,
 }
 
@@ -38,8 +45,7 @@ pub(crate) struct Registration {
     env: Env,
     name: CString,
     path: PathBuf,
-    /// Shows other processes that a read-only handle is open.
-    _presence: Option<Box<dyn SystemFile>>,
+    read_only: bool,
     process: Process,
 }
 
@@ -82,7 +88,6 @@ impl Registration {
         let is_first = !open.iter().any(|entry| entry.path == path);
         let status = find_or_create(system, &path, how, is_first).map_err(refuse)?;
         check_names(&open, &path, &status, how).map_err(refuse)?;
-        let mut presence = None;
         match open.iter_mut().find(|entry| entry.path == path) {
             Some(entry) if entry.identity != status.identity => {
                 return Err(refuse(Refusal::replaced()));
@@ -93,17 +98,26 @@ impl Registration {
                      its lock: exec, or close the file before forking",
                 )));
             }
-            Some(entry) => entry.connections += 1,
+            Some(entry) => {
+                if how.read_only && entry.presence.is_none() {
+                    entry.presence = Some(announce(env, &path, true).map_err(refuse)?);
+                }
+                entry.connections += 1;
+                entry.readers += usize::from(how.read_only);
+            }
             None => {
                 check_content(env, &path, status).map_err(refuse)?;
                 stray_log::adopt(env, given, &path, how).map_err(refuse)?;
-                if how.read_only {
-                    presence = Some(announce(env, &path).map_err(refuse)?);
-                }
+                let presence = how
+                    .read_only
+                    .then(|| announce(env, &path, false).map_err(refuse))
+                    .transpose()?;
                 open.push(Entry {
                     path: path.clone(),
                     identity: status.identity,
                     connections: 1,
+                    readers: usize::from(how.read_only),
+                    presence,
                     process: Process::current(),
                 });
             }
@@ -112,7 +126,7 @@ impl Registration {
             env: env.clone(),
             name,
             path,
-            _presence: presence,
+            read_only: how.read_only,
             process: Process::current(),
         })
     }
@@ -146,9 +160,13 @@ impl Drop for Registration {
         }
         let mut open = self.env.0.registry.lock();
         if let Some(i) = open.iter().position(|entry| entry.path == self.path) {
-            open[i].connections -= 1;
-            if open[i].connections == 0 {
+            let entry = &mut open[i];
+            entry.connections -= 1;
+            entry.readers -= usize::from(self.read_only);
+            if entry.connections == 0 {
                 open.swap_remove(i);
+            } else if entry.readers == 0 && OWNED_BY_FILES {
+                entry.presence = None;
             }
         }
     }
@@ -273,13 +291,17 @@ fn check_content(env: &Env, path: &Path, status: Status) -> Result<(), Refusal> 
     }
 }
 
-/// Shows that a read-only handle is open. It reads from the file alone unless processes that
-/// share it are at work.
-fn announce(env: &Env, path: &Path) -> Result<Box<dyn SystemFile>, Refusal> {
+/// Shows that read-only handles are open, for as long as the file is open here. They read from
+/// the file alone unless processes that share it are at work.
+///
+/// `joins` if this process has the file open: then it may be the one that has it to itself, and
+/// no other one is.
+fn announce(env: &Env, path: &Path, joins: bool) -> Result<Box<dyn SystemFile>, Refusal> {
     let system = env.system();
     let fail = |error: io::Error| Refusal::io("read", path, &error);
     let file = system.open(path, Access::Read).map_err(fail)?;
-    if locks::announce_reader(&*file).map_err(fail)? {
+    let (shown, alone) = locks::announce_reader(&*file).map_err(fail)?;
+    if shown && (joins || alone) {
         return Ok(file);
     }
     Err(Refusal::new(

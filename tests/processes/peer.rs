@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::common::{Result, child, child_argument};
+use lsmlite_rs::config::Mmap;
 use lsmlite_rs::{LsmDb, LsmError};
 
 /// In front of each answer, so that what the test program prints isn't taken for one.
@@ -57,7 +58,7 @@ impl Peer {
         })
     }
 
-    /// `open write|shared|read`, `insert KEY`, `keys`, `hold`, `release`, `close`.
+    /// `open write|shared|read|mapped`, `insert KEY`, `keys`, `hold`, `release`, `close`.
     pub fn ask(&mut self, order: &str) -> Result<String> {
         writeln!(self.orders, "{order}")?;
         loop {
@@ -108,6 +109,7 @@ pub fn open(path: &Path, kind: &str) -> std::result::Result<LsmDb, LsmError> {
     match kind {
         "write" => builder.open(path),
         "shared" => builder.multi_process(true).open(path),
+        "mapped" => builder.read_only(true).mmap(Mmap::All).open(path),
         _ => builder.read_only(true).open(path),
     }
 }

@@ -131,6 +131,39 @@ fn an_open_reader_keeps_out_who_wants_the_file_to_itself_and_is_named() -> Resul
     Ok(())
 }
 
+/// The first one to open the file isn't the one that shows them all.
+#[test]
+fn a_reader_keeps_out_who_wants_the_file_to_itself_until_the_last_one_is_closed() -> Result {
+    for first in ["read", "shared"] {
+        let shelf = Shelf::new()?;
+        let first = open(&shelf.path, first)?;
+        let second = open(&shelf.path, "read")?;
+        let third = open(&shelf.path, "read")?;
+        first.close()?;
+        drop(second);
+        let mut writer = Peer::start(&shelf.path)?;
+        let busy = writer.ask("open write")?;
+        assert!(busy.contains("holds"), "{busy}");
+        assert_eq!(keys(&third)?, "one two");
+        drop(third);
+        assert_eq!(writer.ask("open write")?, "ok");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_may_only_be_read_can_be_mapped() -> Result {
+    let shelf = Shelf::new()?;
+    shelf.set_mode(0o444, 0o555)?;
+    let before = shelf.files()?;
+    let mut reader = Peer::start_as_nobody(&shelf.path, shelf.dir.path())?;
+    assert_eq!(reader.ask("open mapped")?, "ok");
+    assert_eq!(reader.ask("keys")?, "[one two]");
+    assert_eq!(reader.ask("close")?, "ok");
+    assert_eq!(shelf.files()?, before);
+    shelf.set_mode(0o644, 0o755)
+}
+
 #[test]
 fn beside_sharing_writers_a_reader_sees_each_commit() -> Result {
     let shelf = Shelf::new()?;
