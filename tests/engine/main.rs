@@ -27,5 +27,6 @@ mod log;
 mod memory;
 mod merges;
 mod own_environment;
+mod points;
 mod range_deletes;
 mod scans;
