@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use lsmlite_rs::{LsmCompressionLib, LsmMode};
+use lsmlite_rs::{LsmCompressionLib, LsmDb, LsmMode};
 
 use commands::{Result, Target};
 use records::{Change, Contents, Digest, changes, probes, range_deletions};
@@ -363,6 +363,43 @@ fn files_of_the_background_modes_open_on_the_other_side() -> Result<()> {
         commands::write(target, 41, FEW)?;
         model.apply(changes(41, FEW));
         assert_eq!(found_there(target, FEW)?, model.contents(FEW).to_string());
+    }
+    Ok(())
+}
+
+/// 0.2.2 knows nothing of page checksums, and takes the file for one of an unknown codec.
+#[test]
+fn a_file_with_page_checksums_is_a_mismatch_to_0_2_2_and_untouched() -> Result<()> {
+    for codec in [
+        LsmCompressionLib::NoCompression,
+        LsmCompressionLib::LZ4,
+        LsmCompressionLib::ZLib,
+        LsmCompressionLib::ZStd,
+    ] {
+        let Scratch { target, .. } = &scratch(codec, LsmMode::LsmNoBackgroundThreads)?;
+        let path = target.dir.join("file.lsm");
+        let mut db = LsmDb::builder()
+            .compression(codec.into())
+            .page_checksums(true)
+            .open(&path)?;
+        for i in 0..10_000_u32 {
+            db.insert(i.to_be_bytes(), [7; 100])?;
+        }
+        db.close()?;
+        let before = std::fs::read(&path)?;
+        for command in [
+            command_line("read", target, &[10]),
+            command_line("write", target, &[1, 10]),
+        ] {
+            let error = peer_says(&command).err().ok_or("it was let in")?;
+            assert!(error.to_string().contains("LsmMismatch"), "{error}");
+            assert!(
+                std::fs::read(&path)? == before,
+                "{command:?} wrote to the file"
+            );
+        }
+        let db = LsmDb::open(&path)?;
+        assert_eq!(db.iter().filter(|record| record.is_ok()).count(), 10_000);
     }
     Ok(())
 }

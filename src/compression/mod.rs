@@ -8,6 +8,46 @@
 //!
 //! Compression costs time on every page that is read or written, and it turns memory
 //! mapping off. It pays where disk space counts more than speed.
+//!
+//! # Page checksums
+//!
+//! With [`LsmDbBuilder::page_checksums`](crate::LsmDbBuilder::page_checksums), every page of a
+//! new file carries a CRC-32C, whatever its codec. It is compared each time that the page is read
+//! from the file; one that doesn't fit is [`LsmCorrupt`](LsmErrorCode::LsmCorrupt), with the
+//! page's position in the file. The rest of the file can still be read.
+//!
+//! A checksum covers the page as it is stored and its length, its place in the file, and the run
+//! of pages that it was written in. So it finds
+//!
+//! - bytes that changed, sectors that were zeroed or overwritten, a file that was cut short;
+//! - pages that were written to a wrong place, or that changed places;
+//! - pages that were never written: what an earlier run of pages left in that place doesn't fit.
+//!
+//! The links between the file's blocks and the padding between runs have checksums as well. The
+//! two checkpoints at the beginning of the file, and the log, have checksums of lsm1's own, with
+//! 64 bits.
+//!
+//! What checksums can't find: a whole file that was replaced by an earlier copy of itself; and a
+//! damaged checkpoint, as far as there is an earlier one to go back to. The engine then goes on
+//! from that one, which is a state that was committed, with pages that are checked. And they
+//! don't help against errors before a page is written or after it was read, in memory, nor
+//! against somebody who changes a page and its checksum.
+//!
+//! | codec | id in the file | with page checksums |
+//! |---|---|---|
+//! | plain pages | 1 | 1,000,000,001 |
+//! | LZ4 | 10,001 | 1,000,010,001 |
+//! | zlib | 10,002 | 1,000,010,002 |
+//! | Zstandard | 10,003 | 1,000,010,003 |
+//! | one of your own | its id, *n* | 1,000,000,000 + *n* |
+//!
+//! To lsmlite-rs 0.2.2 and to plain lsm1 such a file is one with an unknown codec: they refuse it
+//! with [`LsmMismatch`](LsmErrorCode::LsmMismatch) and leave it alone.
+//! [`get_compression_id`](crate::LsmDb::get_compression_id) answers the codec beneath the
+//! checksums, and [`DbConf`](crate::DbConf) with that codec opens the file. An existing file can't
+//! be converted: copy its records into a new one.
+//!
+//! COST
 
 mod builtin;
 mod checked;

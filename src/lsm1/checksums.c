@@ -51,8 +51,7 @@ static u32 checkedSum(
 static int checkedDamage(FileSystem *pFS, const char *zWhat, i64 iOff){
   lsmLogMessage(pFS->pDb, LSM_CORRUPT,
       "%s at byte %lld of the file doesn't match its checksum: it is damaged, or was written "
-      "to a wrong place or not at all. The rest can still be read: restore the file from a "
-      "backup, or copy out what is readable", zWhat, iOff);
+      "to a wrong place or not at all; the others can still be read", zWhat, iOff);
   return LSM_CORRUPT_BKPT;
 }
 
@@ -118,8 +117,8 @@ static int fsReadChecked(FileSystem *pFS, Segment *pSeg, Page *pPg, int *pnSpace
 
   /* A page is seldom longer packed than unpacked, so one read is enough nearly always. */
   nBlock = fsLastPageOnPagesBlock(pFS, iOff) + 1 - iOff;
+  if( nBlock<=0 ) return checkedDamage(pFS, "the page", iOff);
   nGot = (int)LSM_MIN(nBlock, pFS->nPagesize + RECORD_EXTRA);
-  if( nGot<=0 ) return checkedDamage(pFS, "the page", iOff);
   if( nGot>=SIZE_BYTES ){
     rc = lsmEnvRead(pFS->pEnv, pFS->fdDb, iOff, aRec, nGot);
   }else{
