@@ -14,7 +14,7 @@ use common::{Model, Result, SplitMix64, setting};
 #[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::Safety;
-use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError};
+use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError, verify_file};
 
 /// Where the two checkpoints are, and where the pages begin.
 const CHECKPOINT: usize = 4096;
@@ -421,6 +421,8 @@ fn try_one(
             Err(format!("what no one committed; errors {:?}", seen.errors))
         }
     };
+    // `None`: it can't look into the file, or not without the codec.
+    let verified = verify_file(path).ok().map(|report| report.is_clean());
     let mut db = match past.builder.clone().open(path) {
         Ok(db) => db,
         Err(_) => {
@@ -436,6 +438,12 @@ fn try_one(
         (false, true) => "error",
         (false, false) => "error of an earlier state",
     });
+    // What reads go wrong on, `verify` finds; and that there was a newer checkpoint, unless
+    // that one was replaced by an older one that is whole.
+    let is_silent = is_last && seen.errors.is_empty() || mutation.kind == "stale checkpoint";
+    if verified == Some(true) && !is_silent {
+        return Err("verify_file finds nothing".into());
+    }
     // Work on a damaged file fails, or leaves what is there as it is.
     let mut state = past.last.clone();
     let mut unsure = Vec::new();
@@ -473,13 +481,20 @@ fn mutations(name: &str, block_kib: u32, builder: LsmDbBuilder) -> Result {
     for round in 0..rounds {
         let mut random = SplitMix64::new(seed.wrapping_add(round));
         let past = Past::new(builder.clone(), &mut random)?;
+        let path = dir.path().join("mangled.lsm");
+        fs::write(&path, past.file())?;
+        if let Ok(report) = verify_file(&path) {
+            assert!(
+                report.is_clean(),
+                "{name}, LSMLITE_SEED={seed}+{round}: {report}"
+            );
+        }
         for _ in 0..1 {
             for kind in KINDS {
                 let (file, mutation) = mutate(&past, block_kib as usize * 1024, kind, &mut random);
                 if file == past.file() {
                     continue;
                 }
-                let path = dir.path().join("mangled.lsm");
                 let result = try_one(&past, &file, &mutation, &path, &mut counts);
                 if let Err(error) = result {
                     let seed = seed.wrapping_add(round);

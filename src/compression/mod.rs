@@ -14,7 +14,9 @@
 //! With [`LsmDbBuilder::page_checksums`](crate::LsmDbBuilder::page_checksums), every page of a
 //! new file carries a CRC-32C, whatever its codec. It is compared each time that the page is read
 //! from the file; one that doesn't fit is [`LsmCorrupt`](LsmErrorCode::LsmCorrupt), with the
-//! page's position in the file. The rest of the file can still be read.
+//! page's position in the file. The rest of the file can still be read;
+//! [`LsmDb::verify`](crate::LsmDb::verify) lists all damage, and [`salvage`](crate::salvage())
+//! copies out what is sound.
 //!
 //! A checksum covers the page as it is stored and its length, its place in the file, and the run
 //! of pages that it was written in. So it finds
@@ -29,8 +31,8 @@
 //!
 //! What checksums can't find: a whole file that was replaced by an earlier copy of itself; and a
 //! damaged checkpoint, as far as there is an earlier one to go back to. The engine then goes on
-//! from that one, which is a state that was committed, with pages that are checked. And they
-//! don't help against errors before a page is written or after it was read, in memory, nor
+//! from that one, which is a state that was committed, with pages that are checked;
+//! [`verify_file`](crate::verify_file) reports it until the next checkpoint. And they don't help against errors before a page is written or after it was read, in memory, nor
 //! against somebody who changes a page and its checksum.
 //!
 //! | codec | id in the file | with page checksums |

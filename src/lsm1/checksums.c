@@ -51,7 +51,8 @@ static u32 checkedSum(
 static int checkedDamage(FileSystem *pFS, const char *zWhat, i64 iOff){
   lsmLogMessage(pFS->pDb, LSM_CORRUPT,
       "%s at byte %lld of the file doesn't match its checksum: it is damaged, or was written "
-      "to a wrong place or not at all; the others can still be read", zWhat, iOff);
+      "to a wrong place or not at all. verify() lists what is damaged, salvage() copies out the "
+      "rest", zWhat, iOff);
   return LSM_CORRUPT_BKPT;
 }
 
