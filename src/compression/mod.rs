@@ -49,7 +49,7 @@
 //! checksums, and [`DbConf`](crate::DbConf) with that codec opens the file. An existing file can't
 //! be converted: copy its records into a new one.
 //!
-//! COST
+//! What they cost is in the benchmark `compression`.
 
 mod builtin;
 mod checked;
