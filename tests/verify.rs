@@ -628,3 +628,52 @@ fn a_report_is_serialised_by_name() -> Result {
     assert_eq!(json["checkpoints"][1], "Invalid");
     Ok(())
 }
+
+/// Power fails while a database is written to; a checkpoint that was being written may be torn,
+/// and nothing else is wrong with the file.
+#[cfg(unix)]
+fn power_loss(seed: u64) -> Result<bool> {
+    use lsmlite_rs::config::Safety;
+    use lsmlite_rs::env::{Call, FaultEnv};
+    let mut random = SplitMix64::new(seed);
+    let disk = FaultEnv::new(seed);
+    let builder = any_settings(&mut random)
+        .multi_process(false)
+        .safety(random.pick(&[Safety::Normal, Safety::Full]))
+        .env(&disk);
+    let mut db = builder.clone().open("lost.lsm")?;
+    disk.lose_power_within(Call::Any, 2 + random.below(6000));
+    for _ in 0..4000 {
+        if step(&mut db, &mut random, true).is_err() {
+            break;
+        }
+    }
+    drop(db);
+    let loss = disk.restart();
+    let Ok(content) = disk.read_file("lost.lsm") else {
+        return Ok(false);
+    };
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("lost.lsm");
+    fs::write(&path, content)?;
+    if let Ok(log) = disk.read_file("lost.lsm-log") {
+        fs::write(dir.path().join("lost.lsm-log"), log)?;
+    }
+    let report = verify_file(&path)?;
+    let torn = |damage: &lsmlite_rs::Damage| matches!(damage.place, Place::HeaderPage(_));
+    let only_torn = report.damage.len() < 2 && report.damage.iter().all(torn);
+    assert!(only_torn, "seed {seed}: {loss}: {report}");
+    Ok(report.pages > 0)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_power_failure_does_no_damage_beyond_the_checkpoint_being_written() -> Result {
+    let first = setting("LSMLITE_SEED", 1);
+    let mut with_pages = 0;
+    for seed in first..first + setting("LSMLITE_HISTORIES", 25) {
+        with_pages += u32::from(power_loss(seed).map_err(|error| format!("seed {seed}: {error}"))?);
+    }
+    assert!(with_pages > 5, "{with_pages}");
+    Ok(())
+}

@@ -102,7 +102,7 @@ impl Page {
         pointer.unwrap_or(0)
     }
 
-    /// Where the footer begins.
+    /// Where the footer begins; never beyond the data.
     pub(crate) fn end(&self) -> usize {
         self.footer(FOOTER + 2 * self.cells()).unwrap_or(0)
     }

@@ -155,6 +155,13 @@ pub(crate) fn key_at(
     cell: usize,
 ) -> Result<Rank, Fault> {
     let lost = || Fault::page(page, format!("its record {cell} can't be read"));
+    // Mostly the key is all on this page.
+    let whole = pages.page(chain, page)?;
+    let head = whole.cell(cell).ok_or_else(lost)?;
+    let until = head.body.saturating_add(head.key);
+    if let Some(key) = whole.data[..whole.end()].get(head.body..until) {
+        return Ok((head.kind & super::page::kind::SYSTEM != 0, key.to_vec()));
+    }
     let tail = chain.tail(page).ok_or_else(lost)?;
     let manner = Manner {
         cut: true,

@@ -27,7 +27,8 @@ pub enum SalvageBasis {
     WholeFile,
 }
 
-/// What [`salvage()`] copied, and what was lost.
+/// What [`salvage`](crate::salvage()) copied, and what was lost. With `serde` it can be
+/// serialised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SalvageReport {
