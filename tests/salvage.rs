@@ -124,9 +124,7 @@ fn healthy_history(seed: u64) -> Result {
         crash_copy(&path, &copy)?;
         let (found, report) = salvaged(dir.path(), &copy)?;
         assert_same(&found, &model, &format!("seed {seed}, round {round}, open"));
-        if matches!(report.basis, SalvageBasis::Checkpoint(_)) {
-            assert!(report.is_complete(), "seed {seed}, round {round}: {report}");
-        }
+        assert!(report.is_complete(), "seed {seed}, round {round}: {report}");
         if random.one_in(2) {
             db.close()?;
             let (found, report) = salvaged(dir.path(), &path)?;

@@ -14,7 +14,7 @@ use crate::builder::LsmDbBuilder;
 use crate::compression::{self, FileCodec, PageCodec};
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
-use crate::format::checkpoint::Checkpoint;
+use crate::format::checkpoint::{Checkpoint, Header};
 use crate::format::log;
 use crate::format::pages::Pages;
 use crate::format::plan::plan;
@@ -63,6 +63,7 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageRe
 /// 1. The newer of the file's two checkpoints is used, or else the older one. The segments are
 ///    read from the newest to the oldest, and of each key the first version that is met counts,
 ///    unless a newer segment deletes it. Damaged pages are passed over.
+///    A database that was never checkpointed has everything in its log.
 /// 2. If neither checkpoint can be used, the whole file is searched for pages. Their age isn't
 ///    known then: those further back count as newer, which is right unless space was reused.
 ///    Deleted records and old versions may come back, because pages that were given up look like
@@ -76,8 +77,8 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageRe
 /// that isn't reported has no trace: without page checksums, a value whose bytes changed is copied
 /// as it is.
 ///
-/// **Memory** is bounded by the largest record and a page for each step, plus four bytes or so for
-/// each block of the file: which keys were met already, and which are deleted, is looked up in the
+/// **Memory** is bounded by the largest record and a page for each step, plus some bytes for each
+/// block of the file: which keys were met already, and which are deleted, is looked up in the
 /// new database and in a scratch one, a file beside it that is removed in the end.
 ///
 /// ```
@@ -165,8 +166,10 @@ impl Salvage {
             return refuse(LsmErrorCode::LsmCantOpen, to, message);
         }
         let source = FileSource::open(from).map_err(|error| verify::io_error(&error, from))?;
+        let log = log::source_beside(from);
         let input = Input {
             source: &source,
+            log: log.as_ref(),
             codecs: &compression::all(&self.codecs),
         };
         let found = input.look().map_err(|error| error.with_path(from))?;
@@ -174,6 +177,7 @@ impl Salvage {
         let basis = match &found {
             Found::Checkpoint(checkpoint, _) => SalvageBasis::Checkpoint(checkpoint.id),
             Found::Pages(_) => SalvageBasis::WholeFile,
+            Found::Log => SalvageBasis::Log,
         };
         let mut rescue = Rescue::new(
             db,
@@ -194,8 +198,9 @@ impl Salvage {
                 scan::rescue(&source, pages, &mut rescue)?;
                 None
             }
+            Found::Log => None,
         };
-        if let Some(log) = log::source_beside(from) {
+        if let Some(log) = log {
             let transactions = match (log::find(&log, checkpoint), checkpoint) {
                 (None, None) => log::guess(&log),
                 (found, _) => found,
@@ -211,6 +216,7 @@ impl Salvage {
 /// The damaged file.
 struct Input<'a> {
     source: &'a FileSource,
+    log: Option<&'a FileSource>,
     codecs: &'a [FileCodec],
 }
 
@@ -219,6 +225,8 @@ enum Found<'a> {
     /// A checkpoint, and pages unless it has none.
     Checkpoint(Box<Checkpoint>, Option<Pages<'a>>),
     Pages(Pages<'a>),
+    /// Nothing but the log, which has everything.
+    Log,
 }
 
 impl<'a> Input<'a> {
@@ -237,6 +245,10 @@ impl<'a> Input<'a> {
                 let checkpoint = Box::new(checkpoint.clone());
                 return Ok(Found::Checkpoint(checkpoint, Some(pages)));
             }
+        }
+        let never_written = headers.iter().all(|h| matches!(h, Header::Empty));
+        if never_written && self.log.is_some_and(|log| log::find(log, None).is_some()) {
+            return Ok(Found::Log);
         }
         let header_pages = verify::header_pages(self.source);
         match scan::find_layout(self.source, &header_pages, self.codecs) {

@@ -25,6 +25,8 @@ pub enum SalvageBasis {
     Checkpoint(u64),
     /// The whole file, because neither checkpoint can be used.
     WholeFile,
+    /// The log alone: the database was never checkpointed, and the log goes back to its beginning.
+    Log,
 }
 
 /// What [`salvage`](crate::salvage()) copied, and what was lost. With `serde` it can be
@@ -88,7 +90,9 @@ impl fmt::Display for SalvageReport {
             ..
         } = self;
         match self.basis {
-            SalvageBasis::Checkpoint(_) => write!(f, "{records} records copied")?,
+            SalvageBasis::Checkpoint(_) | SalvageBasis::Log => {
+                write!(f, "{records} records copied")?;
+            }
             SalvageBasis::WholeFile => write!(f, "{records} records found by searching")?,
         }
         write!(
@@ -135,6 +139,7 @@ mod serde {
                     serializer.serialize_newtype_variant(name, 0, "Checkpoint", id)
                 }
                 SalvageBasis::WholeFile => serializer.serialize_unit_variant(name, 1, "WholeFile"),
+                SalvageBasis::Log => serializer.serialize_unit_variant(name, 2, "Log"),
             }
         }
     }
