@@ -140,3 +140,55 @@ fn an_open_that_fails_can_be_repeated() {
         assert_eq!(faults(|f| f.live), 0);
     });
 }
+
+// A transaction that reuses the tree's memory looks whether another connection reads it. It
+// found its own place among the readers, took it for an abandoned one and cleared it; from
+// then on nobody knew that the transaction still read its snapshot, whose blocks a merge in
+// another connection then gave out again.
+#[test]
+fn a_long_transaction_keeps_its_snapshot() -> Rc {
+    // Unpatched, the scan in the transaction never ends.
+    within(Duration::from_secs(60), || {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("db");
+        let config = Config {
+            page_size: 1024,
+            block_kib: 64,
+            autoflush_kib: 64,
+            automerge: 8,
+            autowork: false,
+            safety: 0,
+            ..Config::default()
+        };
+        let writer = Db::open(&path, &config)?;
+        let worker = Db::open(&path, &config)?;
+        let key = |i: u32| format!("{:06}", i * 7919 % 100_003).into_bytes();
+        let mut rows = 0..;
+        for _ in 0..6 {
+            writer.begin(1)?;
+            for i in rows.by_ref().take(2_000) {
+                writer.insert(&key(i), &[b'1'; 100])?;
+            }
+            // The tree is full: now it is the old one, and the worker writes it to the file.
+            writer.commit(0)?;
+            worker.work(0, 1)?;
+        }
+        worker.checkpoint()?;
+        let before = worker.scan()?;
+        assert_eq!(before.len(), 12_000);
+
+        writer.begin(1)?;
+        for i in rows.by_ref().take(2_000) {
+            writer.insert(&key(i), &[b'2'; 100])?;
+        }
+        for _ in 0..200 {
+            worker.work(2, 64)?;
+            worker.checkpoint()?;
+        }
+        let mut seen = writer.scan()?;
+        assert_eq!(seen.len(), before.len() + 2_000);
+        seen.retain(|(_, value)| value[0] == b'1');
+        assert!(seen == before, "other records than before");
+        Ok(())
+    })
+}
