@@ -156,7 +156,7 @@ impl EngineFile {
             // With space on the disk: a page that can't be written when the system gets to it
             // would end the process. What is there already may have holes, too: files that
             // were copied often do.
-            self.file.allocate(whole)?;
+            reserve(&*self.file, whole)?;
         }
         // SAFETY: only the last connection cuts the file, after it has unmapped it, and only
         // the engine's C code gets at the memory, which it writes to only if it has opened the
@@ -223,6 +223,16 @@ pub(super) fn create(system: &dyn System, path: &Path) -> io::Result<Box<dyn Sys
             let file = result?;
             sync_parent(system, path)?;
             Ok(file)
+        }
+    }
+}
+
+/// Takes space on the disk for these bytes, which may be a long wait that a signal ends.
+pub(super) fn reserve(file: &dyn SystemFile, bytes: Bytes) -> io::Result<()> {
+    loop {
+        match file.allocate(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }

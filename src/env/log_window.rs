@@ -8,7 +8,7 @@
 use std::io;
 use std::ptr::{self, NonNull};
 
-use super::file::Mapping;
+use super::file::{Mapping, reserve};
 use super::system::{Bytes, SystemFile};
 
 /// The stretch that is mapped; the log grows in these steps.
@@ -52,7 +52,7 @@ impl LogWindow {
             length: WINDOW_LEN as u64,
         };
         // With space on the disk: a mapped page that there is no space for ends the process.
-        file.allocate(bytes)?;
+        reserve(file, bytes)?;
         // SAFETY: the engine never cuts its log, and only `write` gets at the memory.
         let at = unsafe { file.map(bytes, true)? };
         let mapping = Mapping {

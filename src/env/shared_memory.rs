@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
-use super::file::Mapping;
+use super::file::{Mapping, reserve};
 use super::system::{Access, Bytes, System, SystemFile};
 
 /// A mapping begins at a multiple of this, which is one of every usual page size.
@@ -72,7 +72,7 @@ impl SharedMemory {
             offset: granule as u64 * GRANULE as u64,
             length: GRANULE as u64,
         };
-        file.allocate(bytes)?;
+        reserve(&**file, bytes)?;
         // SAFETY: nobody cuts this file, and only the engine's C code gets at the memory.
         unsafe { file.map(bytes, true) }
     }

@@ -333,6 +333,31 @@ impl<'a> Workload<'a> {
         }
     }
 
+    /// Looks at a handle that has just failed: if that was in writing, it only reads from now
+    /// on, and says why.
+    pub fn assert_failed(&mut self, db: &mut LsmDb, error: &Failed) {
+        let Some(cause) = db.failure() else {
+            let harmless = [LsmErrorCode::LsmBusy, LsmErrorCode::LsmMisuse];
+            assert!(
+                !self.history.is_unknown() || harmless.contains(&error.code),
+                "a write failed and isn't remembered: {error:?}"
+            );
+            return;
+        };
+        self.count("poisoned");
+        let refused = db.insert("key", "value").expect_err("poisoned");
+        assert!(refused.is_poisoned(), "{refused}");
+        assert_eq!(refused.code(), cause.code());
+        if let Ok(found) = contents(db) {
+            assert!(
+                found == self.now,
+                "after an error: {}",
+                History::from(self.now.clone()).explain(&found)
+            );
+            self.count("reading went on");
+        }
+    }
+
     /// Everything that is there must be what was committed.
     pub fn scan(&mut self, db: &LsmDb) -> Outcome {
         let found = contents(db)?;

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Result};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::content::SECTOR;
 use super::random::Random;
@@ -424,5 +425,19 @@ fn paths_are_names_only() -> Result<()> {
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     assert!(system.open(Path::new("b"), Access::ReadWrite).is_err());
     assert!(system.resolve(Path::new("/")).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_slow_disk_takes_its_time() -> Result<()> {
+    let env = FaultEnv::new(1);
+    let system = system_of(&env);
+    let open = file(&*system, "a")?;
+    env.set_delay(Call::Sync, Duration::from_millis(20));
+    let start = Instant::now();
+    open.write_at(&[1], 0)?;
+    open.sync()?;
+    open.sync()?;
+    assert!(start.elapsed() >= Duration::from_millis(40));
     Ok(())
 }
