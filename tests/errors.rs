@@ -130,3 +130,30 @@ fn damage_is_an_error_that_advises_a_backup() -> Result {
     );
     Ok(())
 }
+
+/// A log that can't be removed is no harm, and nothing that a later error should speak of.
+#[test]
+#[cfg(unix)]
+fn what_failed_without_harm_is_not_part_of_the_next_error() -> Result {
+    use lsmlite_rs::env::{Call, Failure, FaultEnv};
+
+    let env = FaultEnv::new(1);
+    let open = |path: &str| LsmDb::builder().env(&env).open(path);
+    let (mut one, mut two) = (open("/a.lsm")?, open("/a.lsm")?);
+    let mut other = open("/b.lsm")?;
+    other.insert(b"k", b"v")?;
+    one.begin_transaction()?;
+    for explicit in [true, false] {
+        env.fail_at(Call::Remove, 1, Failure::Io);
+        match explicit {
+            true => other.close()?,
+            false => drop(other),
+        }
+        let busy = two.insert(b"k", b"v").err().ok_or("two writers")?;
+        assert!(busy.is_busy(), "{busy}");
+        assert!(!busy.to_string().contains("b.lsm"), "{busy}");
+        other = open("/b.lsm")?;
+        other.insert(b"k", b"v")?;
+    }
+    Ok(())
+}

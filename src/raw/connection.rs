@@ -296,6 +296,8 @@ impl Connection {
         rc: c_int,
     ) -> Result<(), (LsmError, Culprit)> {
         if rc == ffi::LSM_OK {
+            // What failed and didn't matter mustn't turn up in the next error.
+            take_failure();
             return Ok(());
         }
         let error = LsmError::from_raw(operation, rc).with_path(&self.path);
@@ -326,6 +328,7 @@ impl Drop for Connection {
         if self.ending != Ending::Gone {
             // Nobody is left to hear of an error: `close` is for those who want to.
             self.free_handle();
+            take_failure();
             panic::discard();
         }
     }
