@@ -30,10 +30,27 @@ struct Mood {
     locked: AtomicBool,
     /// Opens another database from within a read.
     nosy: AtomicBool,
+    /// Opens another database when a file is closed.
+    clingy: AtomicBool,
     answer: Mutex<Option<LsmErrorCode>>,
 }
 
+impl Mood {
+    fn ask(&self) {
+        let answer = LsmDb::open("/somewhere/else.lsm").err().map(|e| e.code());
+        *self.answer.lock().unwrap() = answer;
+    }
+}
+
 struct Paper(Content, Arc<Mood>);
+
+impl Drop for Paper {
+    fn drop(&mut self) {
+        if self.1.clingy.swap(false, Ordering::Relaxed) {
+            self.1.ask();
+        }
+    }
+}
 
 impl Storage for Shelf {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn StorageFile>> {
@@ -66,8 +83,7 @@ impl StorageFile for Paper {
             panic!("the shelf broke down");
         }
         if self.1.nosy.swap(false, Ordering::Relaxed) {
-            let answer = LsmDb::open("/somewhere/else.lsm").err().map(|e| e.code());
-            *self.1.answer.lock().unwrap() = answer;
+            self.1.ask();
         }
         let content = self.0.lock().unwrap();
         let rest = content.get(offset as usize..).unwrap_or(&[]);
@@ -197,6 +213,37 @@ fn it_can_not_use_databases_itself() -> Result {
     db.get(b"k")?;
     let answer = *shelf.mood.answer.lock().unwrap();
     assert_eq!(answer, Some(LsmErrorCode::LsmMisuse));
+    Ok(())
+}
+
+/// The engine closes files under a lock that another opening waits for, for ever.
+#[test]
+fn it_can_not_use_databases_while_it_closes_a_file() -> Result {
+    let shelf = Shelf::default();
+    let env = Env::with_storage(shelf.clone());
+    let db = LsmDb::builder().env(&env).open(PATH)?;
+    shelf.mood.clingy.store(true, Ordering::Relaxed);
+    db.close()?;
+    let answer = *shelf.mood.answer.lock().unwrap();
+    assert_eq!(answer, Some(LsmErrorCode::LsmMisuse));
+    Ok(())
+}
+
+/// It would read while the other process writes.
+#[test]
+fn a_storage_that_is_locked_elsewhere_can_not_be_read_either() -> Result {
+    let shelf = Shelf::default();
+    let env = Env::with_storage(shelf.clone());
+    LsmDb::builder().env(&env).open(PATH)?.insert(b"k", b"v")?;
+    let open = || LsmDb::builder().env(&env).read_only(true).open(PATH);
+    let (one, two) = (open()?, open()?);
+    for db in [&one, &two] {
+        assert_eq!(db.get(b"k")?.as_deref(), Some(&b"v"[..]));
+    }
+    drop((one, two));
+    shelf.mood.locked.store(true, Ordering::Relaxed);
+    let error = open()?.get(b"k").err().ok_or("read")?;
+    assert!(error.is_busy(), "{error}");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ const COUNT: u64 = 32;
 pub(super) const OPEN: u64 = 2;
 
 /// Where read-only handles show themselves.
-const READERS: Bytes = Bytes {
+pub(super) const READERS: Bytes = Bytes {
     offset: END - COUNT - 1,
     length: 1,
 };

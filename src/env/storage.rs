@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::Env;
 use super::system::{Access, Bytes, Identity, Lock, Status, System, SystemFile};
+use super::{Env, locks};
 
 /// Stores files by name: for databases on something else than a file system.
 ///
@@ -239,7 +239,8 @@ impl Names {
 }
 
 struct File {
-    inner: Box<dyn StorageFile>,
+    /// `None` while it is dropped.
+    inner: Option<Box<dyn StorageFile>>,
     number: u64,
     /// The engine has several locks; the storage is asked for one.
     is_locked: AtomicBool,
@@ -248,7 +249,7 @@ struct File {
 impl<S: Storage> StorageSystem<S> {
     fn file(&self, path: &Path, create: bool) -> io::Result<File> {
         Ok(File {
-            inner: run(|| self.storage.open(path, create))?,
+            inner: Some(run(|| self.storage.open(path, create))?),
             number: self.names.number(path),
             is_locked: AtomicBool::new(false),
         })
@@ -307,6 +308,20 @@ impl<S: Storage> System for StorageSystem<S> {
     }
 }
 
+impl File {
+    fn run<T>(&self, work: impl FnOnce(&dyn StorageFile) -> io::Result<T>) -> io::Result<T> {
+        let inner = self.inner.as_deref();
+        run(|| work(inner.ok_or(io::ErrorKind::NotConnected)?))
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let inner = self.inner.take();
+        run(|| drop(inner));
+    }
+}
+
 impl SystemFile for File {
     fn status(&self) -> io::Result<Status> {
         Ok(Status {
@@ -314,7 +329,7 @@ impl SystemFile for File {
                 device: 0,
                 inode: self.number,
             },
-            length: run(|| self.inner.len())?,
+            length: self.run(|inner| inner.len())?,
             names: 1,
             modified: None,
             is_file: true,
@@ -326,15 +341,15 @@ impl SystemFile for File {
         buffer.fill(MaybeUninit::new(0));
         // SAFETY: every byte was just written.
         let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [u8]) };
-        run(|| self.inner.read_at(buffer, offset))
+        self.run(|inner| inner.read_at(buffer, offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        run(|| self.inner.write_at(bytes, offset))
+        self.run(|inner| inner.write_at(bytes, offset))
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        run(|| self.inner.truncate(length))
+        self.run(|inner| inner.truncate(length))
     }
 
     fn allocate(&self, _: Bytes) -> io::Result<()> {
@@ -342,19 +357,18 @@ impl SystemFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        run(|| self.inner.sync())
+        self.run(|inner| inner.sync())
     }
 
-    fn lock(&self, _: Bytes, lock: Lock) -> io::Result<bool> {
-        match lock {
-            Lock::Exclusive if !self.is_locked.load(Ordering::Acquire) => {
-                let granted = run(|| self.inner.lock())?;
-                self.is_locked.store(granted, Ordering::Release);
-                Ok(granted)
-            }
-            // It ends with the file.
-            _ => Ok(true),
+    fn lock(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+        // It ends with the file. That there are readers is of no use to know: they lock, too.
+        let is_nothing = lock == Lock::None || bytes == locks::READERS;
+        if is_nothing || self.is_locked.load(Ordering::Acquire) {
+            return Ok(true);
         }
+        let granted = self.run(|inner| inner.lock())?;
+        self.is_locked.store(granted, Ordering::Release);
+        Ok(granted)
     }
 
     fn is_locked(&self, _: Bytes, _: Lock) -> io::Result<bool> {
