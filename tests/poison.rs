@@ -288,3 +288,36 @@ fn closing_on_a_full_disk_says_so_and_loses_nothing() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn another_handle_of_the_process_goes_on_when_there_is_room_again() -> Result {
+    const NAME: &str = "another_handle_of_the_process_goes_on_when_there_is_room_again";
+    if is_counted()? {
+        return Ok(());
+    }
+    SmallDisk::with(NAME, 6 << 10, |disk| {
+        let path = disk.path("two.lsm");
+        let mode = BackgroundMode::None;
+        let mut model = Model::new();
+        let (mut db, mut other) = (builder(mode).open(&path)?, builder(mode).open(&path)?);
+        for i in 0..100 {
+            let (key, value) = row(i);
+            db.insert(&key, &value)?;
+            model.insert(key, value);
+        }
+        disk.fill()?;
+        insert_until_it_fails(&mut db, &mut model);
+        assert_same(&contents(&other)?, &model, "the other handle");
+        disk.make_room()?;
+        for i in 0..500 {
+            let (key, value) = row(500_000 + i);
+            other.insert(&key, &value)?;
+            model.insert(key, value);
+        }
+        other.compact()?;
+        assert_poisoned(db, &model, "beside the other")?;
+        assert_same(&contents(&other)?, &model, "alone");
+        other.close()?;
+        assert_recovers(NAME, &path, mode, &mut model)
+    })
+}

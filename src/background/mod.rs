@@ -135,9 +135,9 @@ impl Background {
 
     /// Stops the threads; the failure of one that had failed by then.
     pub(crate) fn stop(self) -> Result<(), LsmError> {
-        let signals = Arc::clone(&self.signals);
+        let (signals, is_ours) = (Arc::clone(&self.signals), self.process.is_current());
         drop(self);
-        signals.check()
+        if is_ours { signals.check() } else { Ok(()) }
     }
 
     /// The failure of a thread, if one has failed: writes must not go on then.

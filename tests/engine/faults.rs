@@ -323,7 +323,7 @@ pub struct Sweep {
     pub seed: u64,
     pub steps: u32,
     /// How many of the calls fail, each in a run of its own and spread evenly;
-    /// `LSMLITE_FAULTS=all` is for all of them.
+    /// `LSMLITE_EVERY_POINT=1` is for all of them.
     pub points: u64,
 }
 
@@ -331,13 +331,14 @@ impl Sweep {
     /// Runs the workload with one call failing, again and again; then looks at the file with a
     /// healthy connection.
     pub fn run(self) {
-        let all = std::env::var("LSMLITE_FAULTS").is_ok_and(|value| value == "all");
+        let all = std::env::var("LSMLITE_EVERY_POINT").is_ok_and(|value| value == "1");
         let minutes = if all { 60 } else { 2 };
         within(Duration::from_secs(60 * minutes), move || {
             let before = calls(self.kind);
             assert!(!self.is_survived(u64::MAX, Then::GoesOn));
             let calls = calls(self.kind) - before;
             assert!(calls >= self.points, "{calls} calls only");
+            println!("{calls} calls of {:?}", self.kind);
             let stride = if all { 1 } else { calls / self.points };
             for n in (1..=calls).step_by(stride as usize) {
                 for then in [Then::GoesOn, Then::Abandons] {
