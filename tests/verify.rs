@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Result, SplitMix64, setting};
+use common::{Result, SplitMix64, retry, setting};
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::{BackgroundMode, Mmap};
 use lsmlite_rs::{
@@ -571,22 +571,30 @@ fn a_database_in_memory_can_be_verified() -> Result {
 
 #[test]
 fn verification_sees_a_stable_state_beside_writers() -> Result {
+    for multi_process in [false, true] {
+        beside_writers(multi_process)?;
+    }
+    Ok(())
+}
+
+fn beside_writers(multi_process: bool) -> Result {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("busy.lsm");
     let builder = small_pages()
         .autoflush_kib(16)
         .autocheckpoint_kib(64)
         .max_free_list(2)
+        .multi_process(multi_process)
         .background(BackgroundMode::MergerAndCheckpointer);
     let mut writer = builder.clone().open(&path)?;
-    let reader = LsmDb::builder().open(&path)?;
+    let reader = LsmDb::builder().multi_process(multi_process).open(&path)?;
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| -> Result {
         let done = &done;
         let verifying = scope.spawn(move || -> Result<u32> {
             let mut rounds = 0;
             while !done.load(Ordering::Relaxed) {
-                let report = reader.verify()?;
+                let report = retry(|| reader.verify())?;
                 assert!(report.is_clean(), "round {rounds}: {report}");
                 rounds += 1;
             }
@@ -595,8 +603,8 @@ fn verification_sees_a_stable_state_beside_writers() -> Result {
         let mut random = SplitMix64::new(9);
         let start = Instant::now();
         let written = (|| -> Result {
-            while start.elapsed() < Duration::from_secs(setting("LSMLITE_SECONDS", 3)) {
-                writer.insert(key(&mut random), value(&mut random))?;
+            while start.elapsed() < Duration::from_secs(setting("LSMLITE_SECONDS", 2)) {
+                retry(|| writer.insert(key(&mut random), value(&mut random)))?;
             }
             Ok(())
         })();
