@@ -1,0 +1,1 @@
+//! Damage by hand, one field at a time: each was a crash, a hang or a wrong answer once.
