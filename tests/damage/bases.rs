@@ -65,13 +65,20 @@ const fn recipe(
 
 pub const RECIPES: [Recipe; 14] = [
     recipe("smallest", (256, 64), Codec::None, 300, 24, End::Closed),
-    recipe("small-merging", (256, 64), Codec::None, 900, 2, End::Merging),
+    recipe(
+        "small-merging",
+        (256, 64),
+        Codec::None,
+        900,
+        2,
+        End::Merging,
+    ),
     recipe("deep", (512, 64), Codec::None, 1200, 24, End::Merging),
     recipe("free-blocks", (1024, 64), Codec::None, 1500, 2, End::Closed),
     recipe("moved", (1024, 64), Codec::None, 1500, 2, End::Compacted),
     recipe("default", (4096, 64), Codec::None, 1000, 24, End::Merging),
     recipe("large", (8192, 64), Codec::None, 1000, 2, End::Crashed),
-    recipe("largest", (65_536, 512), Codec::None, 1000, 24, End::Merging),
+    recipe("largest", (65_536, 512), Codec::None, 300, 24, End::Merging),
     recipe("copy-small", (256, 64), Codec::Copy, 900, 2, End::Merging),
     recipe("copy", (1024, 64), Codec::Copy, 1200, 2, End::Compacted),
     recipe("copy-crash", (4096, 64), Codec::Copy, 800, 24, End::Crashed),

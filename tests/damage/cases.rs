@@ -34,6 +34,12 @@ fn mutated_databases_do_no_harm() -> Result {
     for recipe in &RECIPES {
         recipe.build(dir.path())?;
     }
+    if let Some(folder) = std::env::var_os("LSMLITE_KEEP_BASES") {
+        for entry in fs::read_dir(dir.path())? {
+            let entry = entry?;
+            fs::copy(entry.path(), Path::new(&folder).join(entry.file_name()))?;
+        }
+    }
     let first = setting("LSMLITE_SEED", 1);
     let count = setting("LSMLITE_MUTATIONS", 400);
     let (mut failures, mut opened, mut damaged, mut next) = (Vec::new(), 0, 0, first);

@@ -84,7 +84,11 @@ fn read(db: &LsmDb, random: &mut SplitMix64, found: &mut Findings) -> Result {
     let mut scan = |reverse: bool| -> Result {
         let mut rows = db.iter();
         for n in 0.. {
-            let row = if reverse { rows.next_back() } else { rows.next() };
+            let row = if reverse {
+                rows.next_back()
+            } else {
+                rows.next()
+            };
             let Some(row) = row else { break };
             if found.note(row)?.is_none() {
                 break;

@@ -8,12 +8,7 @@ use crate::image::{HEADER_PAGE, Image, Page, Word};
 use crate::log::Log;
 
 /// Makes a copy of a base in `dir` and mutates it a few times.
-pub fn mutated_copy(
-    base: &Path,
-    recipe: &Recipe,
-    random: &mut SplitMix64,
-    copy: &Path,
-) -> Result {
+pub fn mutated_copy(base: &Path, recipe: &Recipe, random: &mut SplitMix64, copy: &Path) -> Result {
     let mut image = Image::new(std::fs::read(base)?, recipe.codec);
     let mut log = std::fs::read(log_of(base)).ok();
     for _ in 0..1 + random.below(3) {
@@ -145,11 +140,15 @@ fn page(image: &mut Image, random: &mut SplitMix64) {
                 let place = at + 7..at + 3 + length;
                 let plain = &mut image.bytes[place];
                 part_of_page(Page(&mut *plain), random, salt, at as u64);
-                let sum = crc32fast::hash(plain).to_le_bytes();
+                let sum = crc32c::crc32c(plain).to_le_bytes();
                 image.bytes[at + 3..at + 7].copy_from_slice(&sum);
             } else {
                 // The size in front or behind, or what is between.
-                let size = if random.one_in(2) { at } else { at + 3 + length };
+                let size = if random.one_in(2) {
+                    at
+                } else {
+                    at + 3 + length
+                };
                 match random.below(3) {
                     0 => scribble(&mut image.bytes[size..size + 3], random),
                     1 => scribble(&mut image.bytes[at..at + 6 + length], random),
@@ -283,9 +282,10 @@ fn mutate_log(log: &mut Vec<u8>, image: &Image, random: &mut SplitMix64) {
         return;
     };
     let parsed = Log::parse(log, &newest);
-    let Some(&(begin, length)) = parsed.records.get(random.below(
-        parsed.records.len().max(1) as u64
-    ) as usize) else {
+    let Some(&(begin, length)) = parsed
+        .records
+        .get(random.below(parsed.records.len().max(1) as u64) as usize)
+    else {
         return scribble(log, random);
     };
     match random.below(5) {

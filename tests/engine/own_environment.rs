@@ -91,7 +91,8 @@ fn is_locked(probe: &File) -> bool {
 fn any_file_counts_as_an_empty_database_and_is_overwritten() -> Rc {
     let dir = directory();
     let path = dir.path().join("letter.txt");
-    let letter = b"Dear reader, ".repeat(1000);
+    // One that reaches into the second header page is damage since patch 309.
+    let letter = b"Dear reader, ".repeat(100);
     fs::write(&path, &letter).expect("file");
     let db = Db::open(&path, &Config::default())?;
     db.insert(b"key", b"value")?;
