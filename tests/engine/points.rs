@@ -224,39 +224,3 @@ fn a_write_fails_in_a_merge() -> Rc {
 fn a_write_fails_in_a_transaction() -> Rc {
     Prepared::new(small())?.each(Kind::Write, more_rows, transaction)
 }
-
-// The write that fails is the one with which the log leaves the front of the file for the part
-// behind the old region.
-#[test]
-fn a_write_fails_when_the_log_jumps() -> Rc {
-    let config = Config {
-        autowork: false,
-        autoflush_kib: 4096,
-        autocheckpoint_kib: 0,
-        ..small()
-    };
-    for n in 1..=50 {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let path = dir.path().join("db");
-        let db = Db::open(&path, &config)?;
-        let key = |i: u32| format!("{i:05}").into_bytes();
-        for i in 0..50 {
-            db.insert(&key(i), &[1; 3000])?;
-        }
-        db.flush()?;
-        db.checkpoint()?;
-        fail_nth(Kind::Write, n);
-        let mut failed = 0;
-        for i in 50..120 {
-            failed += usize::from(db.insert(&key(i), &[2; 3000]).is_err());
-        }
-        assert!(heal());
-        assert_eq!(failed, 1, "write {n}");
-        assert_eq!(db.scan()?.len(), 119, "write {n}");
-        db.abandon();
-        let db = Db::open(&path, &config)?;
-        assert_eq!(db.scan()?.len(), 119, "write {n}, recovered");
-        db.close()?;
-    }
-    Ok(())
-}
