@@ -310,3 +310,35 @@ fn short_and_interrupted_calls_are_not_failures() -> Outcome {
     }
     Ok(())
 }
+
+/// A sync that fails says so to one process. The pages are lost all the same.
+#[test]
+fn a_failed_sync_is_not_made_good_by_another_process() -> Outcome {
+    let mut refused = 0;
+    for seed in 0..20 {
+        let env = FaultEnv::new(seed);
+        let open = |env: &FaultEnv| {
+            LsmDb::builder()
+                .env(env)
+                .multi_process(true)
+                .safety(Safety::Full)
+                .open("shared.lsm")
+        };
+        let (mut one, mut other) = (open(&env)?, open(&env.process())?);
+        for n in 0..100_u8 {
+            let db = if n % 2 == 0 { &mut one } else { &mut other };
+            db.insert([n], [n; 100])?;
+        }
+        one.flush()?;
+        env.fail_at(Call::Sync, 1, Failure::Io);
+        assert!(one.checkpoint().is_err());
+        drop(one);
+        refused += u32::from(other.checkpoint().is_err());
+        drop(other);
+        env.restart();
+        let found = contents(&open(&env)?)?;
+        assert_eq!(found.len(), 100, "seed {seed}");
+    }
+    assert_eq!(refused, 20);
+    Ok(())
+}
