@@ -21,8 +21,10 @@ use super::{Env, locks};
 /// (allocation, mappings, locks within the process) isn't part of the trait, so an
 /// implementation can lose data but can't break safe Rust. It is called from all threads that
 /// use a database, in the middle of the engine's work, so it can't use databases of this crate
-/// itself: that answers [`LsmMisuse`](crate::LsmErrorCode::LsmMisuse). An error fails the operation and is part of its message; a panic does too,
-/// and goes on when the engine has returned.
+/// itself: that answers [`LsmMisuse`](crate::LsmErrorCode::LsmMisuse). Nor may it wait for a
+/// thread that does: while a file is opened, locked or closed, no other database of the process
+/// can be opened or closed. An error fails the operation and is part of its message; a panic
+/// does too, and goes on when the engine has returned.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
