@@ -69,6 +69,20 @@ impl EngineFile {
         })
     }
 
+    /// This file as a log.
+    #[cfg(test)]
+    pub(super) fn log(file: impl SystemFile + 'static) -> EngineFile {
+        EngineFile {
+            system: Arc::new(super::posix::Posix),
+            file: Box::new(file),
+            path: PathBuf::new(),
+            access: Access::ReadWrite,
+            mapping: Mutex::new(None),
+            log: Some(Mutex::default()),
+            shared: Mutex::default(),
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -99,7 +113,9 @@ impl EngineFile {
 
     pub(super) fn write(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         if let Some(log) = &self.log {
-            return lock(log).write(&*self.file, bytes, offset);
+            if lock(log).write(&*self.file, bytes, offset)? {
+                return Ok(());
+            }
         }
         while !bytes.is_empty() {
             match self.file.write_at(bytes, offset) {

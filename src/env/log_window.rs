@@ -18,18 +18,23 @@ const WINDOW_LEN: usize = 256 * 1024;
 pub(super) struct LogWindow {
     /// Where in the file the mapped stretch begins, and its memory.
     current: Option<(u64, Mapping)>,
+    /// The file system doesn't map files for writing: some of networks and of users don't.
+    is_refused: bool,
 }
 
 impl LogWindow {
+    /// False if files can't be mapped for writing here: then all is still to be written.
     pub(super) fn write(
         &mut self,
         file: &dyn SystemFile,
         mut bytes: &[u8],
         mut offset: u64,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         while !bytes.is_empty() {
             let within = offset % WINDOW_LEN as u64;
-            let at = self.move_to(file, offset - within)?;
+            let Some(at) = self.move_to(file, offset - within)? else {
+                return Ok(false);
+            };
             let skip = usize::try_from(within).map_err(|_| io::ErrorKind::InvalidInput)?;
             let (now, later) = bytes.split_at(bytes.len().min(WINDOW_LEN - skip));
             // SAFETY: the window is mapped for writing, `skip + now.len()` is at most its
@@ -38,13 +43,14 @@ impl LogWindow {
             bytes = later;
             offset += now.len() as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Maps the window that begins here.
-    fn move_to(&mut self, file: &dyn SystemFile, start: u64) -> io::Result<NonNull<u8>> {
+    fn move_to(&mut self, file: &dyn SystemFile, start: u64) -> io::Result<Option<NonNull<u8>>> {
         match self.current {
-            Some((current, mapping)) if current == start => return Ok(mapping.at),
+            _ if self.is_refused => return Ok(None),
+            Some((current, mapping)) if current == start => return Ok(Some(mapping.at)),
             _ => self.end(file),
         }
         let bytes = Bytes {
@@ -54,13 +60,19 @@ impl LogWindow {
         // With space on the disk: a mapped page that there is no space for ends the process.
         reserve(file, bytes)?;
         // SAFETY: the engine never cuts its log, and only `write` gets at the memory.
-        let at = unsafe { file.map(bytes, true)? };
+        let at = match unsafe { file.map(bytes, true) } {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EINVAL)) => {
+                self.is_refused = true;
+                return Ok(None);
+            }
+            result => result?,
+        };
         let mapping = Mapping {
             at,
             length: WINDOW_LEN,
         };
         self.current = Some((start, mapping));
-        Ok(at)
+        Ok(Some(at))
     }
 
     /// Unmaps the window.

@@ -352,6 +352,52 @@ mod tests {
         assert!(used() >= 1 << 20);
     }
 
+    /// A real file, on a file system that maps nothing for writing.
+    struct Unmapped(PosixFile);
+
+    impl SystemFile for Unmapped {
+        fn status(&self) -> io::Result<Status> {
+            self.0.status()
+        }
+        fn read_at(&self, buffer: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
+            self.0.read_at(buffer, offset)
+        }
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            self.0.write_at(bytes, offset)
+        }
+        fn truncate(&self, length: u64) -> io::Result<()> {
+            self.0.truncate(length)
+        }
+        fn allocate(&self, bytes: Bytes) -> io::Result<()> {
+            self.0.allocate(bytes)
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.0.sync()
+        }
+        fn lock(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+            self.0.lock(bytes, lock)
+        }
+        fn is_locked(&self, bytes: Bytes, lock: Lock) -> io::Result<bool> {
+            self.0.is_locked(bytes, lock)
+        }
+        unsafe fn map(&self, _: Bytes, _: bool) -> io::Result<NonNull<u8>> {
+            Err(io::Error::from_raw_os_error(libc::ENODEV))
+        }
+        unsafe fn unmap(&self, _: NonNull<u8>, _: usize) {
+            unreachable!("nothing was mapped")
+        }
+    }
+
+    #[test]
+    fn a_log_that_can_not_be_mapped_is_written_all_the_same() {
+        let file = Unmapped(PosixFile::new(tempfile::tempfile().unwrap()));
+        let log = EngineFile::log(file);
+        log.write(b"one", 0).unwrap();
+        log.write(b"two", 300_000).unwrap();
+        assert_eq!(log.bytes(0, 3).unwrap(), b"one");
+        assert_eq!(log.bytes(300_000, 3).unwrap(), b"two");
+    }
+
     #[test]
     fn appended_zeros_make_the_file_longer_and_keep_what_is_there() {
         let file = PosixFile::new(tempfile::tempfile().unwrap());
