@@ -23,3 +23,18 @@ fn a_mapping_that_grows_while_a_cursor_passes_large_values() -> Result {
          w1.1048576 N0 i136.2859 S0",
     )
 }
+
+// A writer closed beside a reader and left its tree in the memory that the reader kept; the
+// next one wrote it again, with a log position of before.
+#[test]
+fn a_writer_that_came_back_beside_a_reader_loses_nothing() -> Result {
+    kept::<LsmDb>(
+        "page_bytes=32768 block_kib=512 autoflush_kib=1 readers=1 read_only=1 autowork=0 keys=60: \
+         N0 i33.8398 i48.356 o d0 w1.14 k i15.454 y",
+    )?;
+    kept::<LsmDb>(
+        "autoflush_kib=4 autocheckpoint_kib=0 multi_process=1 readers=3 read_only=1 autowork=0 \
+         key_shape=2: \
+         N2 i5.1453 i19.2752 d6 x w4.6 i20.2592 k i12.2747 y",
+    )
+}
