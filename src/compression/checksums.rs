@@ -59,7 +59,9 @@ pub(crate) fn checksum(run: u32, place: i64, kind: i32, data: &[u8]) -> u32 {
 pub(crate) fn run_number() -> u32 {
     // The standard library's only source of random numbers.
     let random = RandomState::new().build_hasher().finish();
-    (random as u32).max(1)
+    // The halves go into the upper ends of two numbers of the checkpoint that lsm1 reads as signed
+    // ones: they must not become negative.
+    (random as u32 & 0x7fff_7fff).max(1)
 }
 
 /// Stores pages as they are.
