@@ -111,6 +111,12 @@ impl Content {
     /// Maps a part of the file, which need not be there yet.
     pub(super) fn map(&mut self, range: Range<usize>, writable: bool) -> NonNull<u8> {
         let at = self.memory.address(range.start);
+        if writable {
+            // What is stored through it can be what was there: that can't be seen, but makes
+            // the sector dirty again.
+            let sectors = range.start / SECTOR..range.end.div_ceil(SECTOR);
+            self.forgotten.retain(|sector, _| !sectors.contains(sector));
+        }
         self.mappings.push((range, writable));
         self.note_mappings();
         at
