@@ -56,6 +56,10 @@ pub struct Env(Arc<Instance>);
 
 /// Real files, through the calls of Unix. There is one such environment in a process.
 ///
+/// The log is written through a mapped window of it, whatever
+/// [`mmap`](crate::LsmDbBuilder::mmap) says. If somebody else cuts the log while it is open, or
+/// its device fails in the middle of a page, the system ends the process (SIGBUS).
+///
 /// A process that is forked without an `exec` shares the locks of its parent, and keeps them if
 /// the parent dies without closing its databases. It can't use the parent's handles.
 ///
