@@ -44,18 +44,6 @@ impl Log {
         parsed
     }
 
-    /// The log of a database without a checkpoint.
-    pub fn from_the_start(log: &[u8]) -> Log {
-        let mut parsed = Log {
-            records: Vec::new(),
-            sums: Vec::new(),
-            start: 0,
-            seeds: (1234, 5678),
-        };
-        parsed.walk(log);
-        parsed
-    }
-
     fn walk(&mut self, log: &[u8]) -> Option<()> {
         let mut at = self.start;
         loop {
