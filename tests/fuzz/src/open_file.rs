@@ -11,7 +11,7 @@ pub fn run(bytes: &[u8]) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("fuzz.lsm");
     let mut file = bytes.to_vec();
-    if file.len() % 2 == 0 {
+    if file.len().is_multiple_of(2) {
         file.resize(file.len().next_multiple_of(BLOCK), 0);
     }
     std::fs::write(&path, file).expect("a full disk ends the run");
