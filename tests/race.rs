@@ -237,8 +237,11 @@ impl Round {
             let oldest = committed[group as usize].max(seen[group as usize]);
             assert!(
                 (oldest..=begun[group as usize]).contains(&generation),
-                "group {group} at {generation}: seen {seen:?}, committed {committed:?}, \
-                 begun {begun:?}"
+                "group {group} at {generation} ({:?} in its rows): seen {seen:?}, committed \
+                 {committed:?}, begun {begun:?}",
+                rows.iter()
+                    .map(|(_, value)| generation_of(value))
+                    .collect::<Vec<_>>()
             );
             seen[group as usize] = generation;
             let expected = (0..ROWS).filter(|&row| has_row(generation, row));
