@@ -20,15 +20,17 @@ impl Poison {
 /// True if an error of a call that writes says that the file and what the connection thinks of
 /// it may differ from now on.
 ///
-/// The others touch neither: somebody else was in the way, or the call was refused, or a page
-/// codec failed, and then the page was never written.
+/// The others touch neither: somebody else was in the way, or the call was refused (by the
+/// engine's own limits too: a transaction that is too large for its memory), or a page codec
+/// failed, and then the page was never written.
 fn poisons(error: &LsmError, culprit: Culprit) -> bool {
     use LsmErrorCode::*;
     let is_refusal = matches!(
         error.code(),
         LsmBusy | LsmReadOnly | LsmMisuse | LsmMismatch | LsmConversionErr
     );
-    !is_refusal && culprit != Culprit::Codec
+    let is_limit = error.code() == LsmFull && culprit == Culprit::Engine;
+    !is_refusal && !is_limit && culprit != Culprit::Codec
 }
 
 impl Connection {
