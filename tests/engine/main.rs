@@ -21,6 +21,7 @@ mod history;
 mod abandon;
 mod compression;
 mod connections;
+mod copies;
 mod faults;
 mod files;
 mod log;

@@ -26,7 +26,7 @@ mod common;
 )]
 #[allow(clippy::all, clippy::pedantic)]
 mod ffi;
-#[path = "../engine/harness.rs"]
+#[path = "../engine/harness/mod.rs"]
 #[allow(dead_code)]
 mod harness;
 

@@ -3,7 +3,11 @@
 //!
 //! All `unsafe` of this test program is here.
 
-use std::cell::RefCell;
+mod fault_env;
+#[cfg(target_os = "linux")]
+pub mod trap;
+mod zero_runs;
+
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +16,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::ffi;
+
+pub use fault_env::{Kind, calls, fail_all, fail_nth, faults, heal};
 
 /// A return code of lsm1 other than `LSM_OK`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,8 @@ pub struct Config {
     pub compression: bool,
     /// Go through the environment that obeys [`Faults`].
     pub faults: bool,
+    /// Use shared memory that obeys a `trap::Trap`.
+    pub trap: bool,
 }
 
 impl Default for Config {
@@ -91,6 +99,7 @@ impl Default for Config {
             read_only: false,
             compression: false,
             faults: false,
+            trap: false,
         }
     }
 }
@@ -115,10 +124,11 @@ impl Db {
 
     /// A configured handle that is not yet open.
     pub fn unopened(config: &Config) -> Rc<Db> {
-        let env = if config.faults {
-            fault_env()
-        } else {
-            ptr::null_mut()
+        let env = match (config.faults, config.trap) {
+            (true, _) => fault_env::env(),
+            #[cfg(target_os = "linux")]
+            (false, true) => trap::env(),
+            _ => ptr::null_mut(),
         };
         let mut raw = ptr::null_mut();
         // SAFETY: `env` is null or lives for the whole process; `raw` is a live local.
@@ -500,262 +510,4 @@ pub fn after_a_crash(path: &Path) -> (tempfile::TempDir, PathBuf) {
         std::fs::copy(log(path), log(&copy)).expect("copy of the log");
     }
     (dir, copy)
-}
-
-/// A toy codec in the shape that lsm1 wants: runs of zero bytes are counted, all else is
-/// stored. Pages are half empty most of the time, so sizes vary.
-mod zero_runs {
-    use super::{c_char, c_int, c_void};
-
-    pub unsafe extern "C" fn bound(_: *mut c_void, n: c_int) -> c_int {
-        n * 2 + 16
-    }
-
-    pub unsafe extern "C" fn compress(
-        _: *mut c_void,
-        out: *mut c_char,
-        n_out: *mut c_int,
-        input: *const c_char,
-        n_in: c_int,
-    ) -> c_int {
-        // SAFETY: lsm1 passes buffers of the lengths beside them, and they don't overlap.
-        let (input, out, n_out) = unsafe {
-            (
-                std::slice::from_raw_parts(input.cast::<u8>(), n_in as usize),
-                std::slice::from_raw_parts_mut(out.cast::<u8>(), *n_out as usize),
-                &mut *n_out,
-            )
-        };
-        let (mut i, mut o) = (0, 0);
-        while i < input.len() {
-            let zeros = input[i..].iter().take(255).take_while(|b| **b == 0).count();
-            out[o] = input[i];
-            o += 1;
-            if zeros > 0 {
-                out[o] = zeros as u8;
-                o += 1;
-            }
-            i += zeros.max(1);
-        }
-        *n_out = o as c_int;
-        0
-    }
-
-    pub unsafe extern "C" fn uncompress(
-        _: *mut c_void,
-        out: *mut c_char,
-        n_out: *mut c_int,
-        input: *const c_char,
-        n_in: c_int,
-    ) -> c_int {
-        // SAFETY: lsm1 passes buffers of the lengths beside them, and they don't overlap.
-        let (input, out, n_out) = unsafe {
-            (
-                std::slice::from_raw_parts(input.cast::<u8>(), n_in as usize),
-                std::slice::from_raw_parts_mut(out.cast::<u8>(), *n_out as usize),
-                &mut *n_out,
-            )
-        };
-        let (mut i, mut o) = (0, 0);
-        while i < input.len() {
-            let zeros = if input[i] == 0 {
-                usize::from(*input.get(i + 1).unwrap_or(&0))
-            } else {
-                1
-            };
-            if (input[i] == 0 && zeros == 0) || o + zeros > out.len() {
-                return super::CORRUPT.0;
-            }
-            out[o..o + zeros].fill(input[i]);
-            o += zeros;
-            i += if input[i] == 0 { 2 } else { 1 };
-        }
-        *n_out = o as c_int;
-        0
-    }
-}
-
-/// What the fault environment is to do, and what it has counted, on this thread.
-#[derive(Default, Clone, Debug)]
-pub struct Faults {
-    /// Fail the n-th call from now (1: the next).
-    pub fail: Option<(Kind, u64)>,
-    /// Go on failing after that.
-    pub for_ever: bool,
-    /// Fail only while this many calls have not failed yet; for reports.
-    pub hit: bool,
-    pub calls: [u64; 6],
-    /// Allocations not yet freed.
-    pub live: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    Write,
-    Read,
-    Sync,
-    Alloc,
-    Map,
-    Truncate,
-}
-
-thread_local! {
-    static FAULTS: RefCell<Faults> = RefCell::new(Faults::default());
-}
-
-pub fn faults<T>(change: impl FnOnce(&mut Faults) -> T) -> T {
-    FAULTS.with(|f| change(&mut f.borrow_mut()))
-}
-
-/// How many calls of this kind there have been on this thread.
-pub fn calls(kind: Kind) -> u64 {
-    faults(|f| f.calls[kind as usize])
-}
-
-/// Fails the n-th call of this kind from now.
-pub fn fail_nth(kind: Kind, n: u64) {
-    faults(|f| {
-        f.fail = Some((kind, n));
-        f.for_ever = false;
-        f.hit = false;
-    });
-}
-
-/// Fails every call of this kind from now.
-pub fn fail_all(kind: Kind) {
-    faults(|f| {
-        f.fail = Some((kind, 1));
-        f.for_ever = true;
-        f.hit = false;
-    });
-}
-
-/// Stops failing; true if a call has failed since the last request.
-pub fn heal() -> bool {
-    faults(|f| {
-        f.fail = None;
-        std::mem::take(&mut f.hit)
-    })
-}
-
-fn strikes(kind: Kind) -> bool {
-    faults(|f| {
-        f.calls[kind as usize] += 1;
-        match f.fail {
-            Some((k, n)) if k == kind => {
-                if n > 1 {
-                    f.fail = Some((k, n - 1));
-                    return false;
-                }
-                if !f.for_ever {
-                    f.fail = None;
-                }
-                f.hit = true;
-                true
-            }
-            _ => false,
-        }
-    })
-}
-
-/// lsm1's own environment with calls that ask [`Faults`] first.
-fn fault_env() -> *mut ffi::lsm_env {
-    const IOERR: c_int = 10;
-
-    fn base() -> &'static ffi::lsm_env {
-        // SAFETY: the default environment is a static that nobody changes.
-        unsafe { &*ffi::lsm_default_env() }
-    }
-    unsafe extern "C" fn write(
-        f: *mut ffi::lsm_file,
-        off: ffi::lsm_i64,
-        data: *mut c_void,
-        n: c_int,
-    ) -> c_int {
-        if strikes(Kind::Write) {
-            return IOERR;
-        }
-        // SAFETY: passed on as it came.
-        unsafe { base().xWrite.expect("xWrite")(f, off, data, n) }
-    }
-    unsafe extern "C" fn read(
-        f: *mut ffi::lsm_file,
-        off: ffi::lsm_i64,
-        data: *mut c_void,
-        n: c_int,
-    ) -> c_int {
-        if strikes(Kind::Read) {
-            return IOERR;
-        }
-        // SAFETY: passed on as it came.
-        unsafe { base().xRead.expect("xRead")(f, off, data, n) }
-    }
-    unsafe extern "C" fn sync(_: *mut ffi::lsm_file) -> c_int {
-        if strikes(Kind::Sync) {
-            return IOERR;
-        }
-        0 // The tests look at the files of a process that goes on; no need to wait for disks.
-    }
-    unsafe extern "C" fn truncate(f: *mut ffi::lsm_file, n: ffi::lsm_i64) -> c_int {
-        if strikes(Kind::Truncate) {
-            return IOERR;
-        }
-        // SAFETY: passed on as it came.
-        unsafe { base().xTruncate.expect("xTruncate")(f, n) }
-    }
-    unsafe extern "C" fn shm_map(
-        f: *mut ffi::lsm_file,
-        chunk: c_int,
-        size: c_int,
-        out: *mut *mut c_void,
-    ) -> c_int {
-        if strikes(Kind::Map) {
-            return IOERR;
-        }
-        // SAFETY: passed on as it came.
-        unsafe { base().xShmMap.expect("xShmMap")(f, chunk, size, out) }
-    }
-    unsafe extern "C" fn malloc(env: *mut ffi::lsm_env, n: usize) -> *mut c_void {
-        if strikes(Kind::Alloc) {
-            return ptr::null_mut();
-        }
-        faults(|f| f.live += 1);
-        // SAFETY: passed on as it came.
-        unsafe { base().xMalloc.expect("xMalloc")(env, n as _) }
-    }
-    unsafe extern "C" fn realloc(env: *mut ffi::lsm_env, p: *mut c_void, n: usize) -> *mut c_void {
-        if n > 0 && strikes(Kind::Alloc) {
-            return ptr::null_mut();
-        }
-        faults(|f| f.live += i64::from(p.is_null()) - i64::from(n == 0));
-        // SAFETY: passed on as it came.
-        unsafe { base().xRealloc.expect("xRealloc")(env, p, n as _) }
-    }
-    unsafe extern "C" fn free(env: *mut ffi::lsm_env, p: *mut c_void) {
-        faults(|f| f.live -= i64::from(!p.is_null()));
-        if !p.is_null() {
-            // Overwrite what is freed, so that using it afterwards does not go unnoticed.
-            // SAFETY: the block is live, and its size may count a header of 8 bytes before it.
-            unsafe {
-                let size = base().xSize.expect("xSize")(env, p);
-                ptr::write_bytes(p.cast::<u8>(), 0xa5, size.saturating_sub(8));
-            }
-        }
-        // SAFETY: passed on as it came.
-        unsafe { base().xFree.expect("xFree")(env, p) }
-    }
-
-    static ENV: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *ENV.get_or_init(|| {
-        let mut env = *base();
-        env.xWrite = Some(write);
-        env.xRead = Some(read);
-        env.xSync = Some(sync);
-        env.xTruncate = Some(truncate);
-        env.xShmMap = Some(shm_map);
-        env.xMalloc = Some(malloc);
-        env.xRealloc = Some(realloc);
-        env.xFree = Some(free);
-        Box::into_raw(Box::new(env)) as usize
-    }) as *mut ffi::lsm_env
 }
