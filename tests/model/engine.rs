@@ -29,6 +29,7 @@ fn config(settings: &Settings) -> Config {
         read_only: false,
         compression: settings.codec > 0,
         faults: false,
+        trap: false,
     }
 }
 

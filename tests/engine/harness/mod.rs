@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::ffi;
 
+#[allow(unused_imports)] // Not for tests/model.
 pub use fault_env::{Kind, calls, fail_all, fail_nth, faults, heal};
 
 /// A return code of lsm1 other than `LSM_OK`.
