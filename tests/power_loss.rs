@@ -14,7 +14,7 @@ use common::workload::{Outcome, Setting, Workload};
 use common::{Counts, Model, Repeat, Result, SplitMix64, contents, report, setting};
 use lsmlite_rs::LsmDb;
 use lsmlite_rs::config::Safety;
-use lsmlite_rs::env::{Call, FaultEnv};
+use lsmlite_rs::env::{Call, Failure, FaultEnv};
 
 /// So often the power goes on one disk.
 const LOSSES_PER_DISK: u64 = 5;
@@ -23,7 +23,8 @@ const LOSSES_PER_DISK: u64 = 5;
 const FOR_EVER: Duration = Duration::from_secs(30);
 
 /// What must have happened in any run, or it shows nothing.
-const MUST_HAPPEN: [&str; 26] = [
+const MUST_HAPPEN: [&str; 27] = [
+    "died",
     "insert",
     "remove",
     "remove range",
@@ -87,13 +88,63 @@ impl Case<'_> {
         Ok(handles)
     }
 
-    /// Works until the power goes. Returns false if nothing was ever lost.
-    fn work(&mut self, base: Model) -> common::workload::History {
+    /// A process dies: from some call on nothing works, or a sync fails, and it gives up.
+    /// What it wrote is in the system's memory, from where the next process goes on.
+    fn die(&mut self, base: Model) -> Outcome<(Vec<LsmDb>, Model)> {
+        match self.random.one_in(2) {
+            true => {
+                let n = 1 + self.random.below(300);
+                self.env.fail_from(Call::Any, n, Failure::Io);
+            }
+            false => {
+                let n = 1 + self.random.below(25);
+                self.env.fail_at(Call::Sync, n, Failure::Io);
+            }
+        }
+        let seed = self.random.next();
+        let steps = self.steps();
+        let opened = self.open();
+        let mut workload = Workload::new(seed, &self.setting, base, self.counts);
+        if let Ok(mut handles) = opened {
+            for _ in 0..steps {
+                let which = workload.random.below(handles.len() as u64) as usize;
+                if workload.step(&mut handles[which]).is_err() {
+                    workload.count("died");
+                    break;
+                }
+            }
+        }
+        let history = workload.history;
+        self.env.heal();
+
+        let handles = self.open()?;
+        let found = contents(&handles[0])?;
+        let least = match self.setting.use_log {
+            true => history.commits(),
+            false => history.durable(),
+        };
+        assert!(
+            history.find(&found, least).is_some(),
+            "after a process died: {}",
+            history.explain(&found)
+        );
+        Ok((handles, found))
+    }
+
+    fn steps(&mut self) -> u64 {
+        let most = if self.random.one_in(5) { 400 } else { 60 };
+        5 + self.random.below(most)
+    }
+
+    /// Works until the power goes, with handles that are open or new ones.
+    fn work(&mut self, handles: Option<Vec<LsmDb>>, base: Model) -> common::workload::History {
         let what = self.plan();
         let seed = self.random.next();
-        let most = if self.random.one_in(5) { 400 } else { 60 };
-        let mut steps = 5 + self.random.below(most);
-        let opened = self.open();
+        let mut steps = self.steps();
+        let opened = match handles {
+            Some(handles) => Ok(handles),
+            None => self.open(),
+        };
         let mut workload = Workload::new(seed, &self.setting, base, self.counts);
         if let Ok(mut handles) = opened {
             while steps > 0 {
@@ -208,7 +259,15 @@ fn run(seed: u64, safety: Safety, counts: &mut Counts) -> Result {
     let start = Instant::now();
     let mut base = Model::new();
     for round in 0..LOSSES_PER_DISK {
-        let history = case.work(base);
+        let mut handles = None;
+        if case.random.one_in(3) {
+            let (opened, found) = case
+                .die(base)
+                .unwrap_or_else(|error| panic!("round {round}: no going on: {error:?}"));
+            handles = Some(opened);
+            base = found;
+        }
+        let history = case.work(handles, base);
         let found = case
             .recover()
             .unwrap_or_else(|error| panic!("round {round}: the recovery fails: {error:?}"));
@@ -279,6 +338,75 @@ fn commits_to_a_database_that_was_closed_empty_survive() -> Result {
         drop(db);
         env.restart();
         assert_eq!(open()?.get("key")?, Some(b"value".to_vec()), "seed {seed}");
+    }
+    Ok(())
+}
+
+/// Recovery read a log from the system's memory, and didn't care whether it ever got to the
+/// disk.
+#[test]
+fn the_log_of_a_process_that_died_survives_a_power_loss() -> Result {
+    for seed in 0..40 {
+        let env = FaultEnv::new(seed);
+        let open = |safety| {
+            let builder = LsmDb::builder().env(&env);
+            builder.safety(safety).open("db.lsm")
+        };
+        // In the log, and not yet on the disk when the process ends.
+        let mut db = open(Safety::Normal)?;
+        db.insert("key", "value")?;
+        db.flush()?;
+        env.fail_from(Call::Any, 1, Failure::Io);
+        db.checkpoint().expect_err("nothing works");
+        drop(db);
+        env.heal();
+
+        let db = open(Safety::Full)?;
+        assert!(db.contains_key("key")?, "seed {seed}: no crash takes it");
+        env.lose_power();
+        drop(db);
+        env.restart();
+        let found = open(Safety::Full)?.get("key")?;
+        assert_eq!(found, Some(b"value".to_vec()), "seed {seed}");
+    }
+    Ok(())
+}
+
+/// Recovery took a checkpoint from the system's memory, and overwrote the log that the one on
+/// the disk needs.
+#[test]
+fn a_checkpoint_of_a_process_that_died_survives_a_power_loss() -> Result {
+    for seed in 0..40 {
+        let env = FaultEnv::new(seed);
+        let open = || {
+            LsmDb::builder()
+                .env(&env)
+                .safety(Safety::Full)
+                .autocheckpoint_kib(1 << 20)
+                .open("db.lsm")
+        };
+        let mut db = open()?;
+        let mut acknowledged = 0_u32;
+        let mut insert = |db: &mut LsmDb, most| -> Result {
+            for _ in 0..most {
+                db.insert(acknowledged.to_be_bytes(), vec![7; 1000])?;
+                acknowledged += 1;
+            }
+            Ok(())
+        };
+        insert(&mut db, 400)?;
+        db.flush()?;
+        // The first sync is of the pages, the second of the checkpoint that names them.
+        env.fail_at(Call::Sync, 2, Failure::Io);
+        db.checkpoint().expect_err("it isn't on the disk");
+        drop(db);
+        let mut db = open()?;
+        insert(&mut db, 400)?;
+        env.lose_power();
+        drop(db);
+        env.restart();
+        let found = contents(&open()?)?;
+        assert_eq!(found.len(), acknowledged as usize, "seed {seed}");
     }
     Ok(())
 }

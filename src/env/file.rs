@@ -41,6 +41,8 @@ impl EngineFile {
     /// Opens a log for writing, and makes it if there is none.
     pub(super) fn open_log(system: &Arc<dyn System>, path: PathBuf) -> io::Result<EngineFile> {
         let mut file = EngineFile::open(system, path, Access::ReadWrite, true)?;
+        // Who made it may have died, or not have come to that yet.
+        sync_parent(&**system, &file.path)?;
         file.log = system.can_map().then(Mutex::default);
         Ok(file)
     }

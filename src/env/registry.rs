@@ -108,6 +108,12 @@ impl Registration {
             None => {
                 check_content(env, &path, status).map_err(refuse)?;
                 stray_log::adopt(env, given, &path, how).map_err(refuse)?;
+                if !how.read_only {
+                    // Who made the file may have died before its name was on the disk.
+                    file::sync_parent(system, &path).map_err(|error| {
+                        refuse(Refusal::io("sync the directory of", &path, &error))
+                    })?;
+                }
                 let presence = how
                     .read_only
                     .then(|| announce(env, &path, false).map_err(refuse))
