@@ -198,7 +198,10 @@ impl Helper {
         // What sanitizers and panics say ends up in a failure's reason.
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(|line| line.ok()) {
-                if line.contains("ERROR:") || line.contains("panicked at") {
+                if line.contains("ERROR:")
+                    || line.contains("runtime error:")
+                    || line.contains("panicked at")
+                {
                     let _ = also.send(format!("complaint {line}"));
                 }
             }
