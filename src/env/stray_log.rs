@@ -42,15 +42,6 @@ pub(super) fn adopt(env: &Env, given: &Path, path: &Path, how: Opening) -> Resul
             home.display()
         )));
     }
-    let changed = system.status(path).ok().and_then(|s| s.modified);
-    if changed > found.modified {
-        return Err(Refusal::cant_open(format!(
-            "its log {} is older than the database: if the database was used under another name \
-             since, remove the log; if nothing but a crash came between, move it to {}",
-            stray.display(),
-            home.display()
-        )));
-    }
     if how.read_only {
         return Err(Refusal::cant_open(format!(
             "its log is {}, where only an opening for writing can fetch it",
@@ -64,6 +55,15 @@ pub(super) fn adopt(env: &Env, given: &Path, path: &Path, how: Opening) -> Resul
             LsmErrorCode::LsmBusy,
             format!("another process uses it with the log {}", stray.display()),
         ));
+    }
+    let changed = system.status(path).ok().and_then(|s| s.modified);
+    if changed > found.modified {
+        return Err(Refusal::cant_open(format!(
+            "its log {} is older than the database: if the database was used under another name \
+             since, remove the log; if nothing but a crash came between, move it to {}",
+            stray.display(),
+            home.display()
+        )));
     }
     if !both {
         copy(env, &stray, &home).map_err(fail)?;

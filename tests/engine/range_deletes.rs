@@ -3,6 +3,8 @@
 //! The histories were found at random and then shrunk.
 
 use crate::harness::Config;
+#[cfg(target_os = "linux")]
+use crate::harness::{Db, Rc, trap::Trap};
 use crate::history::{Ground, check};
 
 fn quick() -> Config {
@@ -152,4 +154,40 @@ fn le_does_not_return_a_key_deleted_across_the_split_key() {
         "i13.487 o i9.56 i5.986 i18.44 i10.961 i8.438 i17.380 i5.881 r13-20 w2.6 i2.444 i17.898 \
          o r18-24 i9.790 i13.798 i8.798 i16.313 i14.984 w2.6 l19.2",
     );
+}
+
+// Row 31: a leaf became the root of the tree in memory, and was read as the larger node that a
+// root is. Here the process can't read behind a piece of that memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_tree_that_shrinks_to_its_root_reads_nothing_behind_it() -> Rc {
+    let _guarded = Trap::new(0);
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let config = Config {
+        multi_process: true,
+        trap: true,
+        autoflush_kib: 1 << 20,
+        use_log: false,
+        safety: 0,
+        ..Config::default()
+    };
+    let db = Db::open(&dir.path().join("db"), &config)?;
+    let mut records = 0;
+    for round in 0..6000_usize {
+        let value = vec![b'v'; round * 7 % 45];
+        let most = 4 + round % 12;
+        for i in 0..most {
+            db.insert(&[i as u8], &value)?;
+        }
+        db.delete_range(&[(round % 3) as u8], &[most as u8])?;
+        if round % 50 == 0 {
+            records += db.scan()?.len();
+        }
+        db.delete_range(&[], &[255])?;
+        for i in 0..most {
+            db.delete(&[i as u8])?;
+        }
+    }
+    assert!(records > 0, "nothing was read");
+    Ok(())
 }

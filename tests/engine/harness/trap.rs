@@ -1,5 +1,6 @@
 //! Shared memory that changes at the very moment when somebody reads on from one page of it
-//! to the next: what another process may do between two reads, made to happen.
+//! to the next: what another process may do between two reads, made to happen. Nobody can
+//! touch what lies behind any piece of it.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -118,7 +119,7 @@ extern "C" fn touched(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
 
 /// lsm1's own environment with shared memory that is laid out as the [`Trap`] wants.
 pub(super) fn env() -> *mut ffi::lsm_env {
-    /// It stays mapped: some kilobytes for a test.
+    /// It stays mapped: some kilobytes, in most tests.
     unsafe extern "C" fn map(
         _: *mut ffi::lsm_file,
         chunk: c_int,
@@ -130,7 +131,8 @@ pub(super) fn env() -> *mut ffi::lsm_env {
             0 => (PAGE - BOUNDARY.load(SeqCst) % PAGE) % PAGE,
             _ => 0,
         };
-        let size = size as usize + PAGE;
+        // A page more for the shift, and one that can't be touched.
+        let size = size as usize + if chunk == 0 { 2 * PAGE } else { PAGE };
         // SAFETY: a new mapping that nobody knows yet; the shifted place is within it, and
         // `out` is lsm1's.
         unsafe {
@@ -143,6 +145,10 @@ pub(super) fn env() -> *mut ffi::lsm_env {
                 0,
             );
             if memory == libc::MAP_FAILED {
+                return NOMEM;
+            }
+            let behind = memory.cast::<u8>().add(size - PAGE);
+            if libc::mprotect(behind.cast(), PAGE, libc::PROT_NONE) != 0 {
                 return NOMEM;
             }
             let piece = memory.cast::<u8>().add(shift);
