@@ -60,6 +60,15 @@ enum Plan {
     Built(Settings),
 }
 
+impl Plan {
+    fn settings(&self) -> Result<Settings, LsmError> {
+        match self {
+            Plan::Built(settings) => Ok(settings.clone()),
+            Plan::Compatible(conf) => conf.settings(),
+        }
+    }
+}
+
 /// Opening, in both faces.
 impl LsmDb {
     /// Opens the database at `path` and creates it if it doesn't exist, with default
@@ -136,20 +145,21 @@ impl LsmDb {
         if self.session.is_some() {
             return Err(misuse("the handle is connected already").with_path(&target.file));
         }
-        let from_conf;
-        let settings = match &target.plan {
-            Plan::Built(settings) => settings,
-            Plan::Compatible(conf) => {
-                from_conf = conf.settings()?;
-                &from_conf
-            }
-        };
+        let settings = target.plan.settings()?;
         self.session = Some(Session::open(
             &target.file,
-            settings,
+            &settings,
             target.metrics.as_ref(),
         )?);
         Ok(())
+    }
+
+    /// What further connections to the same file are opened with.
+    pub(crate) fn settings(&self, operation: &'static str) -> Result<Settings, LsmError> {
+        match &self.target {
+            Some(target) => target.plan.settings(),
+            None => Err(not_connected(operation)),
+        }
     }
 
     pub(crate) fn end_session(&mut self) -> Result<(), LsmError> {

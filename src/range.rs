@@ -8,6 +8,7 @@ use std::ops::{Bound, RangeBounds};
 use crate::db::LsmDb;
 use crate::error::LsmError;
 use crate::raw::{Connection, Cursor, Seek};
+use crate::session::Session;
 
 /// A key and its value.
 type Record = (Vec<u8>, Vec<u8>);
@@ -52,16 +53,8 @@ impl LsmDb {
     /// # Ok(()) }
     /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> LsmRange<'_> {
-        LsmRange {
-            state: match self.session("range") {
-                Ok(session) => State::Running(session.connection()),
-                Err(error) => State::Broken(error),
-            },
-            start: owned(range.start_bound()),
-            end: owned(range.end_bound()),
-            front: None,
-            back: None,
-        }
+        let connection = self.session("range").map(Session::connection);
+        LsmRange::over(connection, range, Connection::cursor)
     }
 }
 
@@ -69,19 +62,24 @@ fn owned<K: AsRef<[u8]>>(bound: Bound<&K>) -> Bound<Vec<u8>> {
     bound.map(|key| key.as_ref().to_vec())
 }
 
-/// The records of a key range; made by [`LsmDb::range`] and [`LsmDb::iter`].
+/// The records of a key range; made by [`LsmDb::range`] and [`LsmDb::iter`], and by the methods
+/// of the same names of [`Reader`](crate::Reader) and [`Snapshot`](crate::Snapshot).
 ///
 /// The engine's cursors can't turn round, so each end has one of its own, opened when it is
 /// first needed. Both see the same snapshot.
 #[must_use = "iterators do nothing unless consumed"]
 pub struct LsmRange<'a> {
     state: State<'a>,
+    open: OpenCursor,
     start: Bound<Vec<u8>>,
     end: Bound<Vec<u8>>,
     /// Rests on the record that was returned last from this end.
     front: Option<Cursor<'a>>,
     back: Option<Cursor<'a>>,
 }
+
+/// How a cursor is opened: those who read beside a writer have patience.
+type OpenCursor = fn(&Connection) -> Result<Cursor<'_>, LsmError>;
 
 enum State<'a> {
     Running(&'a Connection),
@@ -90,7 +88,26 @@ enum State<'a> {
     Done,
 }
 
-impl LsmRange<'_> {
+impl<'a> LsmRange<'a> {
+    /// The records of a range as this connection sees them.
+    pub(crate) fn over<K: AsRef<[u8]>>(
+        connection: Result<&'a Connection, LsmError>,
+        range: impl RangeBounds<K>,
+        open: OpenCursor,
+    ) -> Self {
+        LsmRange {
+            state: match connection {
+                Ok(connection) => State::Running(connection),
+                Err(error) => State::Broken(error),
+            },
+            open,
+            start: owned(range.start_bound()),
+            end: owned(range.end_bound()),
+            front: None,
+            back: None,
+        }
+    }
+
     /// Runs one step from either end; the iterator ends after the last record or an error.
     fn step(
         &mut self,
@@ -123,7 +140,7 @@ impl LsmRange<'_> {
                 cursor
             }
             None => {
-                let cursor = self.front.insert(connection.cursor()?);
+                let cursor = self.front.insert((self.open)(connection)?);
                 match &self.start {
                     Bound::Unbounded => cursor.first()?,
                     Bound::Included(key) => cursor.seek(key, Seek::AtOrAfter)?,
@@ -158,7 +175,7 @@ impl LsmRange<'_> {
                 cursor
             }
             None => {
-                let cursor = self.back.insert(connection.cursor()?);
+                let cursor = self.back.insert((self.open)(connection)?);
                 match &self.end {
                     Bound::Unbounded => cursor.last()?,
                     Bound::Included(key) => cursor.seek(key, Seek::AtOrBefore)?,

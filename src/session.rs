@@ -171,6 +171,11 @@ impl Session {
         patiently(|| stats::read(&self.connection))
     }
 
+    /// How many free blocks can't be used again before this snapshot is gone.
+    pub(crate) fn blocks_freed_since(&self, snapshot: u64) -> Result<u64, LsmError> {
+        patiently(|| stats::blocks_freed_since(&self.connection, snapshot))
+    }
+
     /// Merges everything into one segment and makes it durable.
     pub(crate) fn compact(&mut self) -> Result<(), LsmError> {
         self.flush()?;
@@ -226,7 +231,7 @@ impl Drop for Compaction<'_> {
 }
 
 /// Tries again while another connection is in the way.
-fn patiently<T>(mut work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
+pub(crate) fn patiently<T>(mut work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
     let start = Instant::now();
     loop {
         match work() {

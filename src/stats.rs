@@ -103,11 +103,7 @@ impl LsmDb {
 /// Puts the engine's answers together.
 pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmError> {
     let describe = |what| connection.description(what);
-    let nonsense = |text: &str| {
-        LsmError::new("stats", LsmErrorCode::LsmCorrupt)
-            .with_path(connection.path())
-            .with_message(format!("the engine describes itself as {text:?}"))
-    };
+    let nonsense = |text: &str| nonsense(connection, text);
     let text = describe(Description::Levels)?;
     let levels = parse_levels(&text).ok_or_else(|| nonsense(&text))?;
     let text = describe(Description::FreeBlocks)?;
@@ -128,6 +124,33 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
         pages_written: connection.pages_written()?,
         pages_read: connection.pages_read()?,
     })
+}
+
+/// How many blocks have been freed by this snapshot or later ones, and wait to be used again.
+pub(crate) fn blocks_freed_since(
+    connection: &crate::raw::Connection,
+    snapshot: u64,
+) -> Result<u64, LsmError> {
+    let text = connection.description(Description::FreeBlocks)?;
+    count_freed_since(&text, snapshot).ok_or_else(|| nonsense(connection, &text))
+}
+
+fn count_freed_since(text: &str, snapshot: u64) -> Option<u64> {
+    parse_lists(text)?.iter().try_fold(0, |count, block| {
+        let Item::List(numbers) = block else {
+            return None;
+        };
+        match numbers[..] {
+            [_, Item::Number(id)] => Some(count + u64::from(u64::try_from(id).ok()? >= snapshot)),
+            _ => None,
+        }
+    })
+}
+
+fn nonsense(connection: &crate::raw::Connection, text: &str) -> LsmError {
+    LsmError::new("stats", LsmErrorCode::LsmCorrupt)
+        .with_path(connection.path())
+        .with_message(format!("the engine describes itself as {text:?}"))
 }
 
 /// A list in the engine's notation: numbers and lists, in braces, between spaces.
@@ -312,6 +335,14 @@ mod tests {
         };
         assert_eq!(levels, Some(vec![level(0, 4, &[]), level(1, 3, &[11, 2])]));
         assert_eq!(parse_levels(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn blocks_are_counted_by_who_freed_them() {
+        assert_eq!(count_freed_since("{3 7} {5 8} {9 12}", 8), Some(2));
+        assert_eq!(count_freed_since("", 8), Some(0));
+        assert_eq!(count_freed_since("{3 7 1}", 8), None);
+        assert_eq!(count_freed_since("3", 8), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One connection to a database: owns an `lsm_db` and everything that C points to.
 
 use std::cell::RefCell;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 
@@ -159,6 +159,11 @@ impl Connection {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells databases apart, also those of one path in different environments.
+    pub(crate) fn name(&self) -> &CStr {
+        self.registration.name()
     }
 
     pub(crate) fn in_transaction(&self) -> bool {

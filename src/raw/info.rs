@@ -95,6 +95,15 @@ impl Connection {
         Ok(u32::try_from(bytes).unwrap_or(0))
     }
 
+    /// The file's block size.
+    pub(crate) fn block_size_kib(&self) -> Result<u32, LsmError> {
+        self.refuse_codecs("block size")?;
+        // SAFETY: as in `page_size_bytes`.
+        let (rc, kib) = unsafe { params::config_int(self.db, Param::BlockSizeKib as c_int, 0) };
+        self.check("block size", rc)?;
+        Ok(u32::try_from(kib).unwrap_or(0))
+    }
+
     /// The id of the page codec in the file; 0 while nothing has been written to it.
     pub(crate) fn compression_id(&self) -> Result<u32, LsmError> {
         // lsm1 answers from the connection's last snapshot, which may be older than the first

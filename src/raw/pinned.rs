@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::mem;
 
 use super::{Connection, Cursor};
 use crate::error::{LsmError, LsmErrorCode};
@@ -26,6 +27,34 @@ impl Connection {
             conn: self,
             _cursor: self.cursor()?,
         })
+    }
+}
+
+/// Snapshots that are kept without a borrow.
+impl Connection {
+    /// Takes a new snapshot, and keeps it until [`let_go`](Self::let_go), the next call of this,
+    /// or a write.
+    pub(crate) fn hold(&mut self) -> Result<(), LsmError> {
+        self.let_go();
+        // It stays in the connection's list of open cursors, which closes it.
+        mem::forget(self.cursor()?);
+        Ok(())
+    }
+
+    /// Ends the snapshot that is held, or that a leaked cursor keeps.
+    pub(crate) fn let_go(&mut self) {
+        if self.refuse_codecs("close a cursor").is_ok() {
+            self.without_cursors();
+        }
+    }
+
+    /// The number of the snapshot that the connection has, or of a new one. What was freed before
+    /// it isn't in it.
+    pub(crate) fn snapshot_id(&self) -> Result<u64, LsmError> {
+        match self.pin()?.checkpoint()?[..] {
+            [high, low, ..] => Ok(u64::from(high) << 32 | u64::from(low)),
+            _ => Err(self.error("snapshot", LsmErrorCode::LsmCorrupt)),
+        }
     }
 }
 
