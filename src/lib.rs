@@ -38,8 +38,11 @@
 //!
 //! # Concurrency
 //!
-//! A handle is [`Send`], not [`Sync`]. Within a process several handles may be open on one
-//! file: one writes at a time, the others read, each from a snapshot of its own. A writer that
+//! A handle is [`Send`], not [`Sync`]: it is the writer, in one thread at a time. Beside it other
+//! threads read, and nobody waits for anybody: each with a [`Reader`], or all through one
+//! [`ReaderPool`]. A [`Snapshot`] keeps one state readable for as long as it is wanted.
+//!
+//! Within a process several handles may be open on one file; one writes at a time. A writer that
 //! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy) at once. Another process
 //! is kept out unless all open the file with
 //! [`multi_process(true)`](LsmDbBuilder::multi_process), or only read it, with
@@ -87,8 +90,11 @@ mod metrics;
 mod panic;
 mod range;
 mod raw;
+mod reader;
+mod reader_pool;
 mod salvage;
 mod session;
+mod snapshot;
 mod stats;
 mod traits;
 mod verify;
@@ -101,7 +107,10 @@ pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
 pub use range::LsmRange;
+pub use reader::Reader;
+pub use reader_pool::{PooledReader, ReaderPool};
 pub use salvage::{Salvage, SalvageBasis, SalvageProgress, SalvageReport, salvage};
+pub use snapshot::{Snapshot, SnapshotCost};
 pub use stats::{DbStats, LevelStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
 pub use verify::{CheckpointState, Damage, Place, VerifyReport, verify_file};
