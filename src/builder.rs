@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::compression::{self, Compression, PageCodec};
 use crate::config::{BackgroundMode, Mmap, Safety, Settings};
@@ -253,6 +254,15 @@ impl LsmDbBuilder {
     /// locks. All processes must choose the same. At most 16 handles can be open.
     pub fn multi_process(mut self, yes: bool) -> Self {
         self.settings.multi_process = yes;
+        self
+    }
+
+    /// How long a write or [`transaction`](LsmDb::transaction) waits for another writer before
+    /// it is `LsmBusy`. Default: not at all.
+    ///
+    /// Maintenance (`flush`, `checkpoint`, `work`, `compact`) always waits up to ten seconds.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.busy_timeout = timeout;
         self
     }
 }

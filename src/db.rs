@@ -8,7 +8,7 @@ use crate::config::{DbConf, Settings};
 use crate::cursor::LsmCursor;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
-use crate::raw::Seek;
+use crate::read::{LsmRange, View, reads};
 use crate::session::Session;
 
 /// A handle to a database file: one writer, at home in one thread at a time.
@@ -264,7 +264,44 @@ fn not_connected(operation: &'static str) -> LsmError {
         .with_message("the handle isn't connected: call connect first")
 }
 
-/// Reading and writing single records.
+reads! {
+    /// Reading: the newest committed state, or within a compatible transaction also its own
+    /// writes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+    /// for (year, name) in [("1905", "Photon"), ("1911", "Nucleus"), ("1932", "Neutron")] {
+    ///     db.insert(year, name)?;
+    /// }
+    /// assert_eq!(db.get("1911")?, Some(b"Nucleus".to_vec()));
+    /// assert_eq!(db.get_with("1905", |name| name.len())?, Some(6));
+    /// assert_eq!(db.multi_get(["1905", "1906"])?[1], None);
+    /// assert_eq!(db.last()?.unwrap().1, b"Neutron");
+    ///
+    /// let mut years = db.range("1910".."1940");
+    /// assert_eq!(years.next().unwrap()?.0, b"1911");
+    /// assert_eq!(years.next_back().unwrap()?.0, b"1932");
+    /// assert!(years.next().is_none());
+    /// assert_eq!(db.prefix("19").count(), 3);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Iterators borrow the handle, so that nothing is written while one lives:
+    ///
+    /// ```compile_fail,E0502
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let mut db = lsmlite_rs::LsmDb::open("never.lsm")?;
+    /// let mut records = db.iter();
+    /// db.insert("key", "value")?;
+    /// assert!(records.next().is_none());
+    /// # Ok(()) }
+    /// ```
+    impl LsmDb
+}
+
+/// Writing single records.
 impl LsmDb {
     /// Inserts a record, or replaces the one with this key. Empty keys and values are fine.
     ///
@@ -290,25 +327,8 @@ impl LsmDb {
         self.session_mut("remove")?.delete(key.as_ref())
     }
 
-    /// The value of this key, or `None`.
-    ///
-    /// # Errors
-    /// Reading the file may fail; a file written with a codec that isn't known here is
-    /// `LsmMismatch`.
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, LsmError> {
-        let mut cursor = self.session("get")?.connection().cursor()?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        cursor.valid().then(|| cursor.value()).transpose()
-    }
-
-    /// True if there is a record with this key.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, LsmError> {
-        let mut cursor = self.session("contains_key")?.connection().cursor()?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        Ok(cursor.valid())
+    pub(crate) fn view(&self, operation: &'static str) -> Result<View<'_>, LsmError> {
+        Ok(View::new(self.session(operation)?.connection()))
     }
 
     pub(crate) fn open_cursor(&self) -> Result<LsmCursor<'_>, LsmError> {

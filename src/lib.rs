@@ -88,8 +88,8 @@ mod ffi;
 mod format;
 mod metrics;
 mod panic;
-mod range;
 mod raw;
+mod read;
 mod reader;
 mod reader_pool;
 mod salvage;
@@ -98,6 +98,7 @@ mod snapshot;
 mod stats;
 mod traits;
 mod verify;
+mod write;
 
 pub use builder::LsmDbBuilder;
 pub use compression::LsmCompressionLib;
@@ -106,7 +107,7 @@ pub use cursor::LsmCursor;
 pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
-pub use range::LsmRange;
+pub use read::{LsmKeys, LsmRange};
 pub use reader::Reader;
 pub use reader_pool::{PooledReader, ReaderPool};
 pub use salvage::{Salvage, SalvageBasis, SalvageProgress, SalvageReport, salvage};
@@ -114,6 +115,7 @@ pub use snapshot::{Snapshot, SnapshotCost};
 pub use stats::{DbStats, LevelStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
 pub use verify::{CheckpointState, Damage, Place, VerifyReport, verify_file};
+pub use write::{Durability, Transaction, WriteBatch};
 
 /// The code in the README compiles and runs.
 #[cfg(doctest)]

@@ -2,15 +2,14 @@
 
 use std::ffi::CString;
 use std::fmt;
-use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{BackgroundMode, Settings};
 use crate::db::LsmDb;
 use crate::error::{LsmError, LsmErrorCode};
-use crate::range::LsmRange;
-use crate::raw::{Connection, Cursor, Seek};
+use crate::raw::{Connection, Cursor};
+use crate::read::{LsmRange, View, reads};
 use crate::session::patiently;
 
 /// A handle that reads beside the writer, for a thread of its own; from [`LsmDb::reader`].
@@ -140,39 +139,18 @@ impl Reader {
         self.connection.let_go();
     }
 
-    /// The value of this key in the newest commit, or `None`.
-    ///
-    /// # Errors
-    /// Reading the file may fail. `LsmBusy` if a process opens or closes the file, or writers
-    /// commit, without a pause for ten seconds.
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, LsmError> {
-        let mut cursor = open_cursor(&self.connection)?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        cursor.valid().then(|| cursor.value()).transpose()
+    fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
+        Ok(View::opened_by(&self.connection, open_cursor))
     }
+}
 
-    /// True if the newest commit has a record with this key.
+reads! {
+    /// Reading: the newest commit. What an iterator sees is settled with the first record that is
+    /// asked for.
     ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, LsmError> {
-        let mut cursor = open_cursor(&self.connection)?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        Ok(cursor.valid())
-    }
-
-    /// All records of the newest commit in ascending order of their keys.
-    pub fn iter(&self) -> LsmRange<'_> {
-        self.range::<&[u8]>(..)
-    }
-
-    /// The records of the newest commit whose keys are in `range`, from either end: what
-    /// [`LsmDb::range`] is for the writer.
-    ///
-    /// What it sees is settled with the first record that is asked for.
-    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> LsmRange<'_> {
-        LsmRange::over(Ok(&self.connection), range, open_cursor)
-    }
+    /// `LsmBusy` if a process opens or closes the file, or writers commit, without a pause for ten
+    /// seconds.
+    impl Reader
 }
 
 /// Commits that come one upon the other may keep a connection from getting hold of one.

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::background::Background;
 use crate::compression::{CodecChoice, PageCodec};
-use crate::config::Settings;
-use crate::error::LsmError;
+use crate::config::{Safety, Settings};
+use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
 use crate::raw::{Connection, Param};
 use crate::stats::{self, DbStats};
+use crate::write::Durability;
 
 /// How long maintenance waits for a background thread or another connection to let go.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const MAINTENANCE_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// While everything is merged, checkpoints must come often: only then is the space that the
@@ -28,6 +29,10 @@ pub(crate) struct Session {
     connection: Connection,
     metrics: Option<LsmMetrics>,
     autocheckpoint_kib: i32,
+    safety: Safety,
+    use_log: bool,
+    /// How long a write waits for another writer.
+    busy_timeout: Duration,
     codecs: CodecChoice,
 }
 
@@ -52,6 +57,9 @@ impl Session {
             connection,
             metrics: metrics.cloned(),
             autocheckpoint_kib: settings.own_autocheckpoint_kib(),
+            safety: settings.safety,
+            use_log: settings.use_log,
+            busy_timeout: settings.busy_timeout,
             codecs: settings.codecs.clone(),
         })
     }
@@ -80,30 +88,100 @@ impl Session {
         self.write(|connection| connection.delete_range(begin, end))
     }
 
+    /// Opens a transaction, unless one is open.
     pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
         self.hear_background();
-        let result = self.connection.begin();
+        let timeout = self.busy_timeout;
+        let result = patiently_for(timeout, || self.connection.begin());
         self.halt_after_failure();
         result
+    }
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// Also that one is open.
+    pub(crate) fn begin_new(&mut self) -> Result<(), LsmError> {
+        if self.connection.in_transaction() && self.connection.failure().is_none() {
+            let error = LsmError::new("transaction", LsmErrorCode::LsmMisuse);
+            return Err(error.with_path(self.connection.path()).with_message(
+                "a transaction of the compatible face is open: commit it or roll it back first",
+            ));
+        }
+        self.begin()
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
         self.write(Connection::commit)
     }
 
+    pub(crate) fn commit_with(&mut self, durability: Durability) -> Result<(), LsmError> {
+        let usual = self.safety;
+        let safety =
+            (durability.safety(usual)).map_err(|error| error.with_path(self.connection.path()))?;
+        match safety {
+            None => self.commit(),
+            Some(safety) if self.use_log => {
+                self.write(|connection| connection.commit_at(safety as i32, usual as i32))
+            }
+            Some(_) => {
+                self.commit()?;
+                if durability == Durability::Sync {
+                    self.flush()?;
+                    self.checkpoint()?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
         self.connection.rollback()
+    }
+
+    pub(crate) fn begin_nested(&mut self) -> Result<i32, LsmError> {
+        self.connection.begin_nested()
+    }
+
+    pub(crate) fn commit_nested(&mut self, level: i32) -> Result<(), LsmError> {
+        self.connection.commit_nested(level)
+    }
+
+    pub(crate) fn rollback_nested(&mut self, level: i32) -> Result<(), LsmError> {
+        self.connection.rollback_nested(level)
+    }
+
+    /// Several writes as one: in the transaction that is open, or in one of their own.
+    pub(crate) fn atomically<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, LsmError>,
+    ) -> Result<T, LsmError> {
+        if self.connection.in_transaction() {
+            return work(self);
+        }
+        self.begin()?;
+        match work(self) {
+            Ok(done) => self.commit().map(|()| done),
+            Err(error) => {
+                self.rollback()?;
+                Err(error)
+            }
+        }
     }
 
     /// Every write goes through here: refused after a background failure, timed, and
     /// followed by the writer's share of the background work.
     fn write(
         &mut self,
-        operation: impl FnOnce(&mut Connection) -> Result<(), LsmError>,
+        mut operation: impl FnMut(&mut Connection) -> Result<(), LsmError>,
     ) -> Result<(), LsmError> {
         let start = self.metrics.is_some().then(Instant::now);
         self.hear_background();
-        let result = operation(&mut self.connection);
+        let timeout = match self.connection.in_transaction() {
+            true => Duration::ZERO,
+            false => self.busy_timeout,
+        };
+        let result = patiently_for(timeout, || operation(&mut self.connection));
         self.halt_after_failure();
         result?;
         if let (Some(background), false) = (&mut self.background, self.connection.in_transaction())
@@ -230,12 +308,23 @@ impl Drop for Compaction<'_> {
     }
 }
 
-/// Tries again while another connection is in the way.
-pub(crate) fn patiently<T>(mut work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
-    let start = Instant::now();
+/// Tries again for as long as maintenance waits, while another connection is in the way.
+pub(crate) fn patiently<T>(work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
+    patiently_for(MAINTENANCE_TIMEOUT, work)
+}
+
+/// Tries again for so long, while another connection is in the way.
+fn patiently_for<T>(
+    timeout: Duration,
+    mut work: impl FnMut() -> Result<T, LsmError>,
+) -> Result<T, LsmError> {
+    let mut start = None;
     loop {
         match work() {
-            Err(error) if error.is_busy() && start.elapsed() < BUSY_TIMEOUT => {
+            Err(error)
+                if error.is_busy()
+                    && start.get_or_insert_with(Instant::now).elapsed() < timeout =>
+            {
                 thread::sleep(BUSY_PAUSE);
             }
             other => return other,

@@ -1,14 +1,13 @@
 //! [`Snapshot`]: one state of a database, for as long as it is wanted.
 
 use std::fmt;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::db::LsmDb;
 use crate::error::{LsmError, LsmErrorCode};
-use crate::range::LsmRange;
-use crate::raw::{Connection, Seek};
+use crate::raw::Connection;
+use crate::read::{LsmRange, View, reads};
 use crate::reader::{ReadSource, Reader};
 use crate::session::patiently;
 
@@ -130,36 +129,6 @@ impl Snapshot {
         })
     }
 
-    /// The value that this key had, or `None`.
-    ///
-    /// # Errors
-    /// Reading the file may fail.
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, LsmError> {
-        let mut cursor = self.connection.cursor()?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        cursor.valid().then(|| cursor.value()).transpose()
-    }
-
-    /// True if there was a record with this key.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, LsmError> {
-        let mut cursor = self.connection.cursor()?;
-        cursor.seek(key.as_ref(), Seek::Exactly)?;
-        Ok(cursor.valid())
-    }
-
-    /// All records that there were, in ascending order of their keys.
-    pub fn iter(&self) -> LsmRange<'_> {
-        self.range::<&[u8]>(..)
-    }
-
-    /// The records whose keys are in `range`, from either end, as [`LsmDb::range`].
-    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> LsmRange<'_> {
-        LsmRange::over(Ok(&self.connection), range, Connection::cursor)
-    }
-
     /// How long ago it was taken, or refreshed.
     pub fn age(&self) -> Duration {
         self.taken.elapsed()
@@ -173,6 +142,17 @@ impl Snapshot {
         *self = Snapshot::take(Arc::clone(&self.source))?;
         Ok(())
     }
+}
+
+impl Snapshot {
+    fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
+        Ok(View::new(&self.connection))
+    }
+}
+
+reads! {
+    /// Reading: what was there when it was taken.
+    impl Snapshot
 }
 
 impl fmt::Debug for Snapshot {

@@ -1,5 +1,7 @@
 //! All settings of a database in one place, checked before the engine sees them.
 
+use std::time::Duration;
+
 use super::{BackgroundMode, Mmap, Safety};
 use crate::compression::CodecChoice;
 use crate::env::{Env, Opening};
@@ -25,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) mmap: Mmap,
     pub(crate) use_log: bool,
     pub(crate) multi_process: bool,
+    pub(crate) busy_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             mmap: Mmap::Off,
             use_log: true,
             multi_process: false,
+            busy_timeout: Duration::ZERO,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection to a database: owns an `lsm_db` and everything that C points to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
@@ -39,6 +39,10 @@ pub(crate) struct Connection {
     /// allows, so what is found here then was leaked.
     cursors: RefCell<Vec<NonNull<ffi::lsm_cursor>>>,
     pub(super) transaction: Transaction,
+    /// How many transactions are open, one within the other; 0 without one.
+    pub(super) level: c_int,
+    /// True while somebody looks at memory of the engine, which its next call may change.
+    pub(super) lent: Cell<bool>,
     pub(super) read_only: bool,
     pub(super) poison: Poison,
     ending: Ending,
@@ -117,6 +121,8 @@ impl Connection {
             db,
             cursors: RefCell::new(Vec::new()),
             transaction: Transaction::None,
+            level: 0,
+            lent: Cell::new(false),
             read_only: how.read_only,
             poison: Poison::default(),
             ending: Ending::Abandon,
@@ -142,7 +148,7 @@ impl Connection {
 
     /// Sets a parameter; an engine that answers with another value refused it.
     pub(crate) fn set(&self, param: Param, value: i32) -> Result<(), LsmError> {
-        self.refuse_codecs("configure")?;
+        self.refuse_reentry("configure")?;
         self.refuse_failed("configure")?;
         // SAFETY: the handle is live and used by this thread only; every `Param` is one
         // whose argument is an `int *`.
@@ -172,7 +178,7 @@ impl Connection {
 
     /// Opens a cursor, which also opens a snapshot if the connection has none.
     pub(crate) fn cursor(&self) -> Result<Cursor<'_>, LsmError> {
-        self.refuse_codecs("open a cursor")?;
+        self.refuse_reentry("open a cursor")?;
         let mut csr: *mut ffi::lsm_cursor = ptr::null_mut();
         // SAFETY: the handle is live and used by this thread only; `csr` is a live local.
         let rc = unsafe { ffi::lsm_csr_open(self.db.as_ptr(), &mut csr) };
@@ -187,7 +193,7 @@ impl Connection {
 
     /// Closes one cursor; only [`Cursor`]'s `Drop` calls this, once.
     pub(super) fn close_cursor(&self, csr: NonNull<ffi::lsm_cursor>) {
-        if self.refuse_codecs("close a cursor").is_err() {
+        if self.refuse_reentry("close a cursor").is_err() {
             // It stays in the list, like a leaked one: lsm1 must not be entered now.
             return;
         }
@@ -237,7 +243,7 @@ impl Connection {
         &mut self,
         operation: &'static str,
     ) -> Result<*mut ffi::lsm_db, LsmError> {
-        self.refuse_codecs(operation)?;
+        self.refuse_reentry(operation)?;
         self.refuse_failed(operation)?;
         Ok(self.without_cursors())
     }
@@ -264,8 +270,9 @@ impl Connection {
     }
 
     /// A codec runs inside a call on its connection; lsm1 must not be entered again from it.
-    /// Nor from a forked process, which has a copy of the handle but not the right to use it.
-    pub(super) fn refuse_codecs(&self, operation: &'static str) -> Result<(), LsmError> {
+    /// Nor from a forked process, which has a copy of the handle but not the right to use it;
+    /// nor while somebody looks at the engine's own memory.
+    pub(super) fn refuse_reentry(&self, operation: &'static str) -> Result<(), LsmError> {
         if !self.process.is_current() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message(
@@ -275,6 +282,12 @@ impl Connection {
         if in_storage() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
             return Err(error.with_message("storage can't use databases itself"));
+        }
+        if self.lent.get() {
+            let error = self.error(operation, LsmErrorCode::LsmMisuse);
+            return Err(error.with_message(
+                "a value of this handle is being looked at: end the closure first, or copy it",
+            ));
         }
         if self.hooks.report().in_codec() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);

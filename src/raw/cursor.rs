@@ -22,6 +22,9 @@ pub(crate) enum Seek {
     AtOrAfter = ffi::LSM_SEEK_GE,
 }
 
+/// `lsm_csr_key` or `lsm_csr_value`.
+type Read = unsafe extern "C" fn(*mut ffi::lsm_cursor, *mut *const c_void, *mut c_int) -> c_int;
+
 /// A cursor on a connection. lsm1 cursors move in the direction of their last seek only.
 pub(crate) struct Cursor<'c> {
     csr: NonNull<ffi::lsm_cursor>,
@@ -43,7 +46,7 @@ impl<'c> Cursor<'c> {
     }
 
     pub(crate) fn first(&mut self) -> Result<(), LsmError> {
-        self.conn.refuse_codecs("first")?;
+        self.conn.refuse_reentry("first")?;
         // SAFETY: `csr` came from `lsm_csr_open` and is closed only in
         // `Drop`; the connection is borrowed, so it is open, and on this thread.
         let rc = unsafe { ffi::lsm_csr_first(self.csr.as_ptr()) };
@@ -51,7 +54,7 @@ impl<'c> Cursor<'c> {
     }
 
     pub(crate) fn last(&mut self) -> Result<(), LsmError> {
-        self.conn.refuse_codecs("last")?;
+        self.conn.refuse_reentry("last")?;
         // SAFETY: see `first`.
         let rc = unsafe { ffi::lsm_csr_last(self.csr.as_ptr()) };
         self.placed("last", rc)
@@ -59,7 +62,7 @@ impl<'c> Cursor<'c> {
 
     pub(crate) fn seek(&mut self, key: &[u8], seek: Seek) -> Result<(), LsmError> {
         let n_key = self.key_len("seek", key)?;
-        self.conn.refuse_codecs("seek")?;
+        self.conn.refuse_reentry("seek")?;
         // SAFETY: see `first`; `key` is readable for `n_key` bytes and lsm1 copies it if it
         // keeps it.
         let rc = unsafe {
@@ -86,7 +89,7 @@ impl<'c> Cursor<'c> {
     pub(crate) fn valid(&self) -> bool {
         // SAFETY: see `first`.
         self.positioned.get()
-            && self.conn.refuse_codecs("valid").is_ok()
+            && self.conn.refuse_reentry("valid").is_ok()
             && unsafe { ffi::lsm_csr_valid(self.csr.as_ptr()) } != 0
     }
 
@@ -98,6 +101,29 @@ impl<'c> Cursor<'c> {
     /// A copy of the record's value.
     pub(crate) fn value(&self) -> Result<Vec<u8>, LsmError> {
         self.copy("read a value", ffi::lsm_csr_value)
+    }
+
+    /// Shows the record's value where the engine has it.
+    ///
+    /// Until `look` returns, every other call on the connection is refused.
+    pub(crate) fn with_value<T>(&self, look: impl FnOnce(&[u8]) -> T) -> Result<T, LsmError> {
+        const OPERATION: &str = "read a value";
+        self.need_record(OPERATION)?;
+        let (data, len) = self.locate(OPERATION, ffi::lsm_csr_value)?;
+        let _lent = Lent::begin(self.conn);
+        if data.is_null() || len == 0 {
+            return Ok(look(&[]));
+        }
+        // SAFETY: on LSM_OK `data` points to `len` readable bytes that stay until the next
+        // call on the connection, and `_lent` has every such call refused until `look` is
+        // done, also if it panics. The cursor can't be dropped before: it is borrowed.
+        Ok(look(unsafe { std::slice::from_raw_parts(data, len) }))
+    }
+
+    /// Puts the record's key and value into these, which keep their memory.
+    pub(crate) fn read_into(&self, key: &mut Vec<u8>, value: &mut Vec<u8>) -> Result<(), LsmError> {
+        self.copy_into("read a key", ffi::lsm_csr_key, key)?;
+        self.copy_into("read a value", ffi::lsm_csr_value, value)
     }
 
     /// Compares the record's key with `key`, as `memcmp` and then by length.
@@ -113,14 +139,34 @@ impl<'c> Cursor<'c> {
         Ok(res.cmp(&0))
     }
 
+    fn copy(&self, operation: &'static str, read: Read) -> Result<Vec<u8>, LsmError> {
+        let mut copy = Vec::new();
+        self.copy_into(operation, read, &mut copy)?;
+        Ok(copy)
+    }
+
     /// Copies at once, because any other call on the connection ends the life of lsm1's
     /// pointer, and a shared borrow can't rule such a call out.
-    fn copy(
+    fn copy_into(
         &self,
         operation: &'static str,
-        read: unsafe extern "C" fn(*mut ffi::lsm_cursor, *mut *const c_void, *mut c_int) -> c_int,
-    ) -> Result<Vec<u8>, LsmError> {
+        read: Read,
+        to: &mut Vec<u8>,
+    ) -> Result<(), LsmError> {
         self.need_record(operation)?;
+        let (data, len) = self.locate(operation, read)?;
+        to.clear();
+        if !data.is_null() && len > 0 {
+            // SAFETY: on LSM_OK `data` points to `len` readable bytes that stay until the next
+            // call on the connection; there is none before the copy is done.
+            to.extend_from_slice(unsafe { std::slice::from_raw_parts(data, len) });
+        }
+        Ok(())
+    }
+
+    /// Where the engine has the record's key or value; null if it is empty. The cursor must be
+    /// on a record.
+    fn locate(&self, operation: &'static str, read: Read) -> Result<(*const u8, usize), LsmError> {
         let (mut data, mut n): (*const c_void, c_int) = (ptr::null(), 0);
         // SAFETY: see `first`; `read` is `lsm_csr_key` or `lsm_csr_value`, the cursor is on
         // a record, and both out-parameters are live locals.
@@ -128,12 +174,7 @@ impl<'c> Cursor<'c> {
         self.conn.check(operation, rc)?;
         let len =
             usize::try_from(n).map_err(|_| self.error(operation, LsmErrorCode::LsmCorrupt))?;
-        if data.is_null() || len == 0 {
-            return Ok(Vec::new());
-        }
-        // SAFETY: on LSM_OK `data` points to `n` readable bytes that stay until the next
-        // call on the connection; there is none before the copy is done.
-        Ok(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) }.to_vec())
+        Ok((data.cast(), len))
     }
 
     /// The result of a move that starts anywhere.
@@ -150,7 +191,7 @@ impl<'c> Cursor<'c> {
     }
 
     fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
-        self.conn.refuse_codecs(operation)?;
+        self.conn.refuse_reentry(operation)?;
         if self.positioned.get() {
             return Ok(());
         }
@@ -159,7 +200,7 @@ impl<'c> Cursor<'c> {
     }
 
     fn need_record(&self, operation: &'static str) -> Result<(), LsmError> {
-        self.conn.refuse_codecs(operation)?;
+        self.conn.refuse_reentry(operation)?;
         if self.valid() {
             return Ok(());
         }
@@ -176,6 +217,22 @@ impl<'c> Cursor<'c> {
 
     fn error(&self, operation: &'static str, code: LsmErrorCode) -> LsmError {
         LsmError::new(operation, code).with_path(self.conn.path())
+    }
+}
+
+/// Keeps the connection from being used while somebody looks at the engine's memory.
+struct Lent<'c>(&'c Connection);
+
+impl<'c> Lent<'c> {
+    fn begin(conn: &'c Connection) -> Self {
+        conn.lent.set(true);
+        Lent(conn)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.lent.set(false);
     }
 }
 

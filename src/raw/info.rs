@@ -32,7 +32,7 @@ impl Connection {
     /// How much is held in memory.
     pub(crate) fn tree_size(&self) -> Result<TreeSize, LsmError> {
         self.refuse_read_only("tree size")?;
-        self.refuse_codecs("tree size")?;
+        self.refuse_reentry("tree size")?;
         // SAFETY: the handle is live, open for writing (just checked; `Connection` exists
         // only open) and used by this thread only.
         let (rc, old_kb, new_kb) = unsafe { params::info_tree_size(self.db) };
@@ -46,7 +46,7 @@ impl Connection {
     /// KiB written to the file since the last checkpoint. Reads a page of the file.
     pub(crate) fn checkpoint_debt_kib(&self) -> Result<u32, LsmError> {
         self.refuse_read_only("checkpoint size")?;
-        self.refuse_codecs("checkpoint size")?;
+        self.refuse_reentry("checkpoint size")?;
         // SAFETY: as in `tree_size`; the argument is one `int *`.
         let (rc, kb) = unsafe { params::info_int(self.db, ffi::LSM_INFO_CHECKPOINT_SIZE) };
         self.check("checkpoint size", rc)?;
@@ -55,7 +55,7 @@ impl Connection {
 
     /// Pages that this connection has written to the file; wraps round. Cheap.
     pub(crate) fn pages_written(&self) -> Result<u32, LsmError> {
-        self.refuse_codecs("pages written")?;
+        self.refuse_reentry("pages written")?;
         // SAFETY: the handle is live and open; the argument is one `int *`.
         let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NWRITE) };
         self.check("pages written", rc)?;
@@ -64,7 +64,7 @@ impl Connection {
 
     /// Pages that this connection has read from the file; wraps round. Cheap.
     pub(crate) fn pages_read(&self) -> Result<u32, LsmError> {
-        self.refuse_codecs("pages read")?;
+        self.refuse_reentry("pages read")?;
         // SAFETY: the handle is live and open; the argument is one `int *`.
         let (rc, n) = unsafe { params::info_int(self.db, ffi::LSM_INFO_NREAD) };
         self.check("pages read", rc)?;
@@ -77,7 +77,7 @@ impl Connection {
     /// `LsmBusy` while another connection works on the file.
     pub(crate) fn description(&self, of: Description) -> Result<String, LsmError> {
         self.refuse_read_only("stats")?;
-        self.refuse_codecs("stats")?;
+        self.refuse_reentry("stats")?;
         // SAFETY: the handle is live and open for writing (just checked), and used by this
         // thread only; each `Description` takes one `char **`.
         let (rc, text) = unsafe { params::info_text(self.db, of as c_int) };
@@ -87,7 +87,7 @@ impl Connection {
 
     /// The file's page size.
     pub(crate) fn page_size_bytes(&self) -> Result<u32, LsmError> {
-        self.refuse_codecs("page size")?;
+        self.refuse_reentry("page size")?;
         // SAFETY: the handle is live and used by this thread only; on an open database this
         // parameter is only read.
         let (rc, bytes) = unsafe { params::config_int(self.db, Param::PageSizeBytes as c_int, 0) };
@@ -97,7 +97,7 @@ impl Connection {
 
     /// The file's block size.
     pub(crate) fn block_size_kib(&self) -> Result<u32, LsmError> {
-        self.refuse_codecs("block size")?;
+        self.refuse_reentry("block size")?;
         // SAFETY: as in `page_size_bytes`.
         let (rc, kib) = unsafe { params::config_int(self.db, Param::BlockSizeKib as c_int, 0) };
         self.check("block size", rc)?;

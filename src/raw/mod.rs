@@ -11,6 +11,7 @@ mod info;
 mod params;
 mod pinned;
 mod poison;
+mod transact;
 mod write;
 
 pub(crate) use connection::{Connection, Param};

@@ -43,7 +43,7 @@ impl Connection {
 
     /// Ends the snapshot that is held, or that a leaked cursor keeps.
     pub(crate) fn let_go(&mut self) {
-        if self.refuse_codecs("close a cursor").is_ok() {
+        if self.refuse_reentry("close a cursor").is_ok() {
             self.without_cursors();
         }
     }
@@ -84,7 +84,7 @@ impl Source for Pinned<'_> {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let failed = |error: LsmError| io::Error::other(error.to_string());
-        self.conn.refuse_codecs("verify").map_err(failed)?;
+        self.conn.refuse_reentry("verify").map_err(failed)?;
         // In pieces: a length is a C `int`.
         for (i, piece) in out.chunks_mut(1 << 20).enumerate() {
             let offset = offset.checked_add((i as u64) << 20);

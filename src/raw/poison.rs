@@ -51,6 +51,7 @@ impl Connection {
             // memory alone, whatever the transaction ran into.
             unsafe { ffi::lsm_rollback(db, 0) };
             self.transaction = Transaction::Failed(cause.clone());
+            self.level = 0;
         }
         self.poison = Poison(Some(cause));
     }

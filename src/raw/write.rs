@@ -1,4 +1,4 @@
-//! Writing through a connection: records, transactions, and work on the file.
+//! Writing through a connection: records, and work on the file.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -49,46 +49,6 @@ impl Connection {
             )
         };
         self.written("remove_range", rc)
-    }
-
-    /// Opens a transaction, unless one is open.
-    pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
-        let db = self.exclusive("begin")?;
-        // SAFETY: `db` is live, without cursors, and ours by `&mut self`.
-        let rc = unsafe { ffi::lsm_begin(db, 1) };
-        if rc == ffi::LSM_OK && !self.in_transaction() {
-            self.transaction = Transaction::Open;
-        }
-        self.finish("begin", rc)
-    }
-
-    /// Commits the open transaction; does nothing without one.
-    ///
-    /// # Errors
-    /// After a failed write, that write's error; the transaction stays open for
-    /// [`rollback`](Self::rollback).
-    pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
-        self.refuse_failed("commit")?;
-        if let Transaction::Failed(error) = &self.transaction {
-            return Err(error.clone());
-        }
-        let db = self.exclusive("commit")?;
-        // SAFETY: as in `begin`.
-        let rc = unsafe { ffi::lsm_commit(db, 0) };
-        // lsm1 ends the transaction even if the commit failed.
-        self.transaction = Transaction::None;
-        self.finish("commit", rc)
-    }
-
-    /// Takes back everything since [`begin`](Self::begin); does nothing without one.
-    pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
-        self.refuse_codecs("rollback")?;
-        let db = self.without_cursors();
-        // SAFETY: as in `begin`. A connection that failed has done it already; then this does
-        // nothing.
-        let rc = unsafe { ffi::lsm_rollback(db, 0) };
-        self.transaction = Transaction::None;
-        self.finish("rollback", rc)
     }
 
     /// Flushes the old tree and merges segments, `n_merge` at a time (0: as configured), until
