@@ -148,6 +148,8 @@ struct Details {
     operation: &'static str,
     path: Option<PathBuf>,
     message: Option<String>,
+    /// What to do, where that isn't what the code says.
+    advice: Option<&'static str>,
     /// The failure because of which the call was refused.
     earlier: Option<LsmError>,
 }
@@ -178,9 +180,10 @@ impl fmt::Display for Details {
                  open the database again. What happened first: {earlier}"
             );
         }
+        let advice = self.advice.unwrap_or(self.code.advice());
         match &self.message {
-            Some(message) => write!(f, ": {message} ({})", self.code.advice())?,
-            None => write!(f, ": {}", self.code.advice())?,
+            Some(message) => write!(f, ": {message} ({advice})")?,
+            None => write!(f, ": {advice}")?,
         }
         write!(f, " [{:?}, code {}]", self.code, self.raw)
     }
@@ -195,6 +198,7 @@ impl LsmError {
             operation,
             path: None,
             message: None,
+            advice: None,
             earlier: None,
         }))
     }
@@ -207,6 +211,7 @@ impl LsmError {
             operation,
             path: earlier.0.path.clone(),
             message: None,
+            advice: None,
             earlier: Some(earlier.clone()),
         }))
     }
@@ -225,6 +230,12 @@ impl LsmError {
 
     pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = Some(message.into());
+        self
+    }
+
+    #[cfg(feature = "typed")]
+    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
         self
     }
 

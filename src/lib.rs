@@ -66,7 +66,7 @@
 //! # Features
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
-//! without them. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+//! without them. `typed` adds typed tables and records that expire. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
@@ -97,6 +97,9 @@ mod session;
 mod snapshot;
 mod stats;
 mod traits;
+#[cfg(feature = "typed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
+pub mod typed;
 mod verify;
 mod write;
 

@@ -94,6 +94,16 @@ macro_rules! reads {
                 }
             }
         }
+
+        #[cfg(feature = "typed")]
+        impl $crate::typed::Readable for $type {
+            fn reading(&self, operation: &'static str) -> Result<View<'_>, LsmError> {
+                self.view(operation)
+            }
+        }
+
+        #[cfg(feature = "typed")]
+        impl $crate::typed::ReadStore for $type {}
     };
 }
 

@@ -12,3 +12,5 @@ pub use keys::LsmKeys;
 pub(crate) use methods::reads;
 pub use range::LsmRange;
 pub(crate) use view::View;
+#[cfg(feature = "typed")]
+pub(crate) use view::end_of_prefix;

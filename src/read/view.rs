@@ -13,8 +13,10 @@ pub(crate) type Record = (Vec<u8>, Vec<u8>);
 pub(crate) type OpenCursor = fn(&Connection) -> Result<Cursor<'_>, LsmError>;
 
 /// Reads from a connection. Keys are given and returned without the prefix.
+///
+/// Nobody outside can name it; it is `pub` for the sealed traits of the typed layer.
 #[derive(Clone)]
-pub(crate) struct View<'a> {
+pub struct View<'a> {
     connection: &'a Connection,
     open: OpenCursor,
     prefix: Vec<u8>,
@@ -36,6 +38,12 @@ impl<'a> View<'a> {
             open,
             ..View::new(connection)
         }
+    }
+
+    /// The file.
+    #[cfg(feature = "typed")]
+    pub(crate) fn path(&self) -> &'a std::path::Path {
+        self.connection.path()
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LsmError> {
