@@ -40,7 +40,8 @@
 //!
 //! A handle is [`Send`], not [`Sync`]: it is the writer, in one thread at a time. Beside it other
 //! threads read, and nobody waits for anybody: each with a [`Reader`], or all through one
-//! [`ReaderPool`]. A [`Snapshot`] keeps one state readable for as long as it is wanted.
+//! [`ReaderPool`]. A [`Snapshot`] keeps one state readable for as long as it is wanted. Several
+//! threads that write share a [`Writer`], which commits for all of them with one sync.
 //!
 //! Within a process several handles may be open on one file; one writes at a time. A writer that
 //! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy) at once. Another process
@@ -102,6 +103,7 @@ mod traits;
 pub mod typed;
 mod verify;
 mod write;
+mod writer;
 
 pub use builder::LsmDbBuilder;
 pub use compression::LsmCompressionLib;
@@ -119,6 +121,7 @@ pub use stats::{DbStats, LevelStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
 pub use verify::{CheckpointState, Damage, Place, VerifyReport, verify_file};
 pub use write::{Durability, Transaction, WriteBatch};
+pub use writer::Writer;
 
 /// The code in the README compiles and runs.
 #[cfg(doctest)]

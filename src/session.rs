@@ -135,6 +135,27 @@ impl Session {
         }
     }
 
+    /// Says why a commit can't be had like this.
+    pub(crate) fn check_durability(&self, durability: Durability) -> Result<(), LsmError> {
+        let safety = durability.safety(self.safety);
+        safety.map_err(|error| error.with_path(self.connection.path()))?;
+        Ok(())
+    }
+
+    /// True if a commit of this durability syncs.
+    pub(crate) fn will_sync(&self, durability: Durability) -> bool {
+        match durability {
+            Durability::Default => self.use_log && self.safety == Safety::Full,
+            Durability::Sync => true,
+            Durability::None => false,
+        }
+    }
+
+    /// How much memory what was written takes, and 0 if that isn't known.
+    pub(crate) fn live_tree_kib(&self) -> u32 {
+        self.connection.tree_size().map_or(0, |size| size.live_kib)
+    }
+
     pub(crate) fn rollback(&mut self) -> Result<(), LsmError> {
         self.connection.rollback()
     }

@@ -114,6 +114,18 @@ impl LsmDb {
     }
 }
 
+impl<'db> Transaction<'db> {
+    /// Begins one within the transaction that is open.
+    pub(crate) fn within(session: &'db mut Session) -> Result<Transaction<'db>, LsmError> {
+        let level = session.begin_nested()?;
+        Ok(Transaction {
+            session,
+            level,
+            is_open: true,
+        })
+    }
+}
+
 impl Transaction<'_> {
     /// Inserts a record, or replaces the one with this key.
     ///
@@ -166,12 +178,7 @@ impl Transaction<'_> {
     /// # Errors
     /// That of a write that failed before: then there is nothing to go back to.
     pub fn savepoint(&mut self) -> Result<Transaction<'_>, LsmError> {
-        let level = self.session.begin_nested()?;
-        Ok(Transaction {
-            session: &mut *self.session,
-            level,
-            is_open: true,
-        })
+        Transaction::within(self.session)
     }
 
     /// Makes everything take effect, or hands it to the transaction around this one.
