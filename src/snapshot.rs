@@ -14,9 +14,10 @@ use crate::session::patiently;
 /// The database as it was at one moment, whatever is written meanwhile; from
 /// [`LsmDb::snapshot`] and [`Reader::snapshot`].
 ///
-/// It isn't free: blocks of the file and memory that have been replaced since aren't reused as
-/// long as it lives, so both grow with what is written. [`LsmDb::snapshot_cost`] says by how many
-/// blocks; drop the snapshot, or [`refresh`](Self::refresh) it, before that hurts.
+/// It isn't free: as long as it lives, neither memory nor blocks of the file that were replaced since
+/// are used again. Memory grows by all that is written meanwhile, to 2 GiB at most; then writes are
+/// refused with `LsmFull`. The file grows by what is merged; [`LsmDb::snapshot_cost`] says by how
+/// much. Drop a snapshot, or [`refresh`](Self::refresh) it, before that hurts.
 ///
 /// The engine remembers six different moments. With more than that a new snapshot is remembered as
 /// an older one that is still alive, and costs as much as that.
@@ -84,9 +85,9 @@ impl LsmDb {
 
     /// What this snapshot keeps from being reused at this moment.
     ///
-    /// Only blocks of the file are counted, not the memory of trees that were written to the file
-    /// since: at most what was committed since. Some of the blocks may have to wait for a
-    /// checkpoint or another reader as well.
+    /// Only blocks of the file are counted: memory, which the engine doesn't tell, has grown by about
+    /// as much as was written since. Some of the blocks may have to wait for a checkpoint or another
+    /// reader as well.
     ///
     /// # Errors
     /// `LsmMisuse` for the snapshot of another database; as [`stats`](Self::stats).
