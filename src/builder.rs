@@ -71,14 +71,18 @@ impl LsmDbBuilder {
     /// `create(false)` or `read_only(true)`; a file that another process holds; whatever
     /// the operating system or the engine finds wrong.
     pub fn open(self, path: impl AsRef<Path>) -> Result<LsmDb, LsmError> {
-        let path = path.as_ref();
+        let metrics = self.metrics.clone();
+        LsmDb::open_with(path.as_ref(), self.into_settings()?, metrics)
+    }
+
+    pub(crate) fn into_settings(self) -> Result<Settings, LsmError> {
         let mut settings = self.settings;
         let codec = match self.codec {
             Some(codec) => Some(compression::user_codec(codec)?),
             None => self.compression.codec()?,
         };
         settings.codecs = compression::choose(codec, self.page_checksums);
-        LsmDb::open_with(path, settings, self.metrics)
+        Ok(settings)
     }
 
     /// The environment to open the database in. Default: [`UnixEnv`](crate::env::UnixEnv),

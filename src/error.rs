@@ -152,6 +152,8 @@ struct Details {
     advice: Option<&'static str>,
     /// The failure because of which the call was refused.
     earlier: Option<LsmError>,
+    /// Nothing failed: the caller wanted no more.
+    cancelled: bool,
 }
 
 impl fmt::Display for LsmError {
@@ -180,6 +182,9 @@ impl fmt::Display for Details {
                  open the database again. What happened first: {earlier}"
             );
         }
+        if self.cancelled {
+            return write!(f, ": the progress callback stopped it, nothing was changed");
+        }
         let advice = self.advice.unwrap_or(self.code.advice());
         match &self.message {
             Some(message) => write!(f, ": {message} ({advice})")?,
@@ -200,6 +205,7 @@ impl LsmError {
             message: None,
             advice: None,
             earlier: None,
+            cancelled: false,
         }))
     }
 
@@ -213,6 +219,7 @@ impl LsmError {
             message: None,
             advice: None,
             earlier: Some(earlier.clone()),
+            cancelled: false,
         }))
     }
 
@@ -221,6 +228,19 @@ impl LsmError {
         let mut error = Self::new(operation, LsmErrorCode::from_raw(rc));
         error.0.raw = rc;
         error
+    }
+
+    /// The end of an operation that a progress callback stopped.
+    pub(crate) fn cancelled(operation: &'static str) -> Self {
+        let mut error = Self::new(operation, LsmErrorCode::LsmError);
+        error.0.cancelled = true;
+        error
+    }
+
+    /// The same error, as one of a larger operation.
+    pub(crate) fn during(mut self, operation: &'static str) -> Self {
+        self.0.operation = operation;
+        self
     }
 
     pub(crate) fn with_path(mut self, path: &Path) -> Self {
@@ -274,6 +294,11 @@ impl LsmError {
     /// failure, and [`LsmDb::failure`](crate::LsmDb::failure) has all of it.
     pub fn is_poisoned(&self) -> bool {
         self.0.earlier.is_some()
+    }
+
+    /// A progress callback stopped the operation. Nothing was changed by it, nothing is left of it.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled
     }
 
     /// The file is damaged or isn't an lsm1 database.

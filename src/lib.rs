@@ -71,7 +71,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
+mod backup;
 mod builder;
+mod compact;
 pub mod compression;
 pub mod config;
 mod cursor;
@@ -105,7 +107,9 @@ mod verify;
 mod write;
 mod writer;
 
+pub use backup::{Backup, BackupProgress, BackupReport, BackupStep, Restore, restore};
 pub use builder::LsmDbBuilder;
+pub use compact::CompactProgress;
 pub use compression::LsmCompressionLib;
 pub use config::{DbConf, LsmHandleMode, LsmMode};
 pub use cursor::LsmCursor;

@@ -277,6 +277,48 @@ impl Session {
 
     /// Merges everything into one segment and makes it durable.
     pub(crate) fn compact(&mut self) -> Result<(), LsmError> {
+        self.merge_all(|connection| {
+            patiently(|| connection.work(1, None))?;
+            Ok(true)
+        })?;
+        Ok(())
+    }
+
+    /// The same in steps. Before each, `next` is told how many KiB were written so far. False if it
+    /// said that it was to stop; then it goes on another time.
+    pub(crate) fn compact_in_steps(
+        &mut self,
+        mut next: impl FnMut(&Connection, u64) -> NextStep,
+    ) -> Result<bool, LsmError> {
+        let mut written = 0;
+        self.merge_all(|connection| {
+            loop {
+                let (n_merge, kib) = match next(connection, written) {
+                    NextStep::Take { n_merge, kib } => (n_merge, kib),
+                    NextStep::Stop => return Ok(false),
+                    NextStep::Done => return Ok(true),
+                };
+                let mut kib_now = patiently(|| connection.work(n_merge, Some(kib)))?;
+                if kib_now == 0 && n_merge > 1 {
+                    kib_now = patiently(|| connection.work(1, Some(kib)))?;
+                }
+                if kib_now == 0 {
+                    break;
+                }
+                written += u64::from(kib_now);
+            }
+            // Moves blocks, which aren't counted.
+            patiently(|| connection.work(1, None))?;
+            Ok(true)
+        })
+    }
+
+    /// Flushes, merges by `merge` while checkpoints come often, and makes it durable if that
+    /// has merged everything.
+    fn merge_all(
+        &mut self,
+        merge: impl FnOnce(&mut Connection) -> Result<bool, LsmError>,
+    ) -> Result<bool, LsmError> {
         self.flush()?;
         let often = match self.autocheckpoint_kib {
             0 => COMPACTION_CHECKPOINT_KIB,
@@ -287,12 +329,14 @@ impl Session {
             connection: &mut self.connection,
             usual_checkpoint_kib: self.autocheckpoint_kib,
         };
-        let merged = patiently(|| compaction.connection.work(1, None));
+        let merged = merge(compaction.connection);
         drop(compaction);
         self.halt_after_failure();
-        merged?;
-        self.checkpoint()?;
-        Ok(())
+        let merged = merged?;
+        if merged {
+            self.checkpoint()?;
+        }
+        Ok(merged)
     }
 
     /// Stops the threads and closes the file; an open transaction is rolled back.
@@ -311,6 +355,18 @@ impl Session {
             self.connection.fail(cause);
         }
     }
+}
+
+/// What becomes of a compaction.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NextStep {
+    /// Merge so many KiB, and begin no merge of fewer runs than `n_merge`; 1: of any.
+    Take {
+        n_merge: u32,
+        kib: u32,
+    },
+    Stop,
+    Done,
 }
 
 /// A connection that checkpoints often; goes back to its usual ways at the end, also when a

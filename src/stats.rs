@@ -1,9 +1,11 @@
 //! [`DbStats`]: what a database looks like inside.
 
 use std::fmt;
+use std::iter;
 
 use crate::db::LsmDb;
 use crate::error::{LsmError, LsmErrorCode};
+use crate::format::checkpoint;
 use crate::raw::Description;
 
 /// What a database looks like inside at one moment; from [`LsmDb::stats`].
@@ -16,6 +18,13 @@ pub struct DbStats {
     pub levels: Vec<LevelStats>,
     /// Page size in bytes, before compression.
     pub page_size_bytes: u32,
+    /// True if the pages are stored through a codec, or with page checksums, and so with lengths of
+    /// their own.
+    pub is_packed: bool,
+    /// Block size in KiB: the file grows, and is reused, in blocks.
+    pub block_size_kib: u32,
+    /// Blocks of the file, those that are free included. 0 while nothing was written to it.
+    pub blocks: u32,
     /// Blocks of the file that hold nothing that is needed; some of them may have to wait for
     /// a checkpoint, or for a reader to end, before they are used again.
     pub free_blocks: u32,
@@ -31,6 +40,12 @@ pub struct DbStats {
     pub log_wrapped: bool,
     /// KiB that were written to the file since the last checkpoint.
     pub checkpoint_debt_kib: u32,
+    /// Pages that were written to the file since it was created, by all handles; the last few may
+    /// not be counted yet. Wraps round.
+    ///
+    /// Two of these, with the bytes that were inserted between them, give the write
+    /// amplification.
+    pub pages_written_in_total: u32,
     /// Pages that this handle has written to the file since it was opened, without those of
     /// its background threads. Wraps round.
     pub pages_written: u32,
@@ -44,28 +59,50 @@ pub struct DbStats {
 pub struct LevelStats {
     /// How many merges its content has been through, about.
     pub age: u32,
-    /// Its pages: those of the run, or of what the merge under way has written so far.
-    pub pages: u64,
-    /// The pages of each run that a merge under way still reads; empty if there is none.
-    pub merging_pages: Vec<u64>,
+    /// Bytes of its pages: those of the run, or of what the merge under way has written so far.
+    pub bytes: u64,
+    /// Bytes of each run that a merge under way still reads; empty if there is none.
+    pub merging_bytes: Vec<u64>,
 }
 
 impl LevelStats {
     /// True while the level is the result of a merge that isn't finished.
     pub fn is_merging(&self) -> bool {
-        !self.merging_pages.is_empty()
+        !self.merging_bytes.is_empty()
     }
 
     /// How many sorted runs a reader has to look at here.
     pub fn segments(&self) -> usize {
-        usize::from(self.pages > 0) + self.merging_pages.len()
+        usize::from(self.bytes > 0) + self.merging_bytes.len()
     }
 }
 
 impl DbStats {
+    /// Bytes of the file, at most: its last block may be shorter.
+    pub fn file_bytes(&self) -> u64 {
+        u64::from(self.blocks) * u64::from(self.block_size_kib) * 1024
+    }
+
     /// How many sorted runs a reader has to look at in the file.
     pub fn segments(&self) -> usize {
         self.levels.iter().map(LevelStats::segments).sum()
+    }
+
+    /// Bytes of all sorted runs, with what a merge has copied and what it still reads.
+    pub fn segment_bytes(&self) -> u64 {
+        let segments = |level: &LevelStats| level.bytes + level.merging_bytes.iter().sum::<u64>();
+        self.levels.iter().map(segments).sum()
+    }
+
+    /// Pages of all sorted runs; `None` with a codec or page checksums, because the engine doesn't
+    /// count them then.
+    pub fn pages(&self) -> Option<u64> {
+        match self.is_packed {
+            true => None,
+            false => self
+                .segment_bytes()
+                .checked_div(self.page_size_bytes.into()),
+        }
     }
 
     /// True if a merge is under way in any level.
@@ -105,15 +142,34 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
     let describe = |what| connection.description(what);
     let nonsense = |text: &str| nonsense(connection, text);
     let text = describe(Description::Levels)?;
-    let levels = parse_levels(&text).ok_or_else(|| nonsense(&text))?;
+    let mut levels = parse_levels(&text).ok_or_else(|| nonsense(&text))?;
     let text = describe(Description::FreeBlocks)?;
     let free_blocks = parse_lists(&text).ok_or_else(|| nonsense(&text))?.len();
     let text = describe(Description::Log)?;
     let log = Log::parse(&text).ok_or_else(|| nonsense(&text))?;
     let trees = connection.tree_size()?;
+    let words = connection.pin()?.checkpoint()?;
+    let checkpoint = checkpoint::parse(&words).map_err(|problem| {
+        LsmError::new("stats", LsmErrorCode::LsmCorrupt)
+            .with_path(connection.path())
+            .with_message(format!("the checkpoint in use {problem}"))
+    })?;
+    let page_size_bytes = connection.page_size_bytes()?;
+    if !checkpoint.layout.packed {
+        // With a codec the engine counts bytes, without it counts pages.
+        for level in &mut levels {
+            for count in iter::once(&mut level.bytes).chain(&mut level.merging_bytes) {
+                *count = count.saturating_mul(page_size_bytes.into());
+            }
+        }
+    }
     Ok(DbStats {
         levels,
-        page_size_bytes: connection.page_size_bytes()?,
+        block_size_kib: u32::try_from(checkpoint.layout.block / 1024).unwrap_or(0),
+        blocks: checkpoint.blocks,
+        pages_written_in_total: checkpoint.pages_written,
+        page_size_bytes,
+        is_packed: checkpoint.layout.packed,
         free_blocks: u32::try_from(free_blocks).unwrap_or(u32::MAX),
         live_tree_kib: trees.live_kib,
         waiting_tree_kib: trees.old_kib,
@@ -193,6 +249,7 @@ fn parse_items(rest: &mut &str, depth: u32) -> Option<Vec<Item>> {
     }
 }
 
+/// With the engine's counts, of pages or bytes, for bytes.
 fn parse_levels(text: &str) -> Option<Vec<LevelStats>> {
     parse_lists(text)?
         .iter()
@@ -201,18 +258,18 @@ fn parse_levels(text: &str) -> Option<Vec<LevelStats>> {
             let (Item::Number(age), segments) = level.split_first()? else {
                 return None;
             };
-            let mut pages = segments.iter().map(|segment| match segment {
+            let mut counts = segments.iter().map(|segment| match segment {
                 Item::List(numbers) => match numbers[..] {
-                    // First, last, root, number of pages.
-                    [_, _, _, Item::Number(pages)] => u64::try_from(pages).ok(),
+                    // First, last, root, size.
+                    [_, _, _, Item::Number(count)] => u64::try_from(count).ok(),
                     _ => None,
                 },
                 Item::Number(_) => None,
             });
             Some(LevelStats {
                 age: u32::try_from(*age).ok()?,
-                pages: pages.next()??,
-                merging_pages: pages.collect::<Option<_>>()?,
+                bytes: counts.next()??,
+                merging_bytes: counts.collect::<Option<_>>()?,
             })
         })
         .collect()
@@ -252,18 +309,21 @@ impl fmt::Display for DbStats {
     /// A few lines of text, for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, level) in self.levels.iter().enumerate() {
-            write!(f, "level {i}: age {}, {} pages", level.age, level.pages)?;
+            write!(f, "level {i}: age {}, {} bytes", level.age, level.bytes)?;
             if level.is_merging() {
-                write!(f, ", being merged from {:?} pages", level.merging_pages)?;
+                write!(f, ", being merged from {:?} bytes", level.merging_bytes)?;
             }
             writeln!(f)?;
         }
         writeln!(
             f,
-            "file: {} levels, {} sorted runs, pages of {} bytes, {} free blocks",
+            "file: {} levels, {} sorted runs, {} bytes in pages of {}, {} blocks of {} KiB, {} free",
             self.levels.len(),
             self.segments(),
+            self.segment_bytes(),
             self.page_size_bytes,
+            self.blocks,
+            self.block_size_kib,
             self.free_blocks
         )?;
         writeln!(
@@ -280,8 +340,12 @@ impl fmt::Display for DbStats {
         )?;
         write!(
             f,
-            "{} KiB since the last checkpoint; {} pages written and {} read by this handle",
-            self.checkpoint_debt_kib, self.pages_written, self.pages_read
+            "{} KiB since the last checkpoint; {} pages written in all, {} written and {} read by \
+             this handle",
+            self.checkpoint_debt_kib,
+            self.pages_written_in_total,
+            self.pages_written,
+            self.pages_read
         )
     }
 }
@@ -294,9 +358,12 @@ mod serde {
 
     impl Serialize for DbStats {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut out = serializer.serialize_struct("DbStats", 11)?;
+            let mut out = serializer.serialize_struct("DbStats", 15)?;
             out.serialize_field("levels", &self.levels)?;
             out.serialize_field("page_size_bytes", &self.page_size_bytes)?;
+            out.serialize_field("is_packed", &self.is_packed)?;
+            out.serialize_field("block_size_kib", &self.block_size_kib)?;
+            out.serialize_field("blocks", &self.blocks)?;
             out.serialize_field("free_blocks", &self.free_blocks)?;
             out.serialize_field("live_tree_kib", &self.live_tree_kib)?;
             out.serialize_field("waiting_tree_kib", &self.waiting_tree_kib)?;
@@ -304,6 +371,7 @@ mod serde {
             out.serialize_field("log_position", &self.log_position)?;
             out.serialize_field("log_wrapped", &self.log_wrapped)?;
             out.serialize_field("checkpoint_debt_kib", &self.checkpoint_debt_kib)?;
+            out.serialize_field("pages_written_in_total", &self.pages_written_in_total)?;
             out.serialize_field("pages_written", &self.pages_written)?;
             out.serialize_field("pages_read", &self.pages_read)?;
             out.end()
@@ -314,8 +382,8 @@ mod serde {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut out = serializer.serialize_struct("LevelStats", 3)?;
             out.serialize_field("age", &self.age)?;
-            out.serialize_field("pages", &self.pages)?;
-            out.serialize_field("merging_pages", &self.merging_pages)?;
+            out.serialize_field("bytes", &self.bytes)?;
+            out.serialize_field("merging_bytes", &self.merging_bytes)?;
             out.end()
         }
     }
@@ -328,10 +396,10 @@ mod tests {
     #[test]
     fn levels_and_their_merges_are_read() {
         let levels = parse_levels("{0 {1 4 5 4}} {1 {9 12 0 3} {20 30 31 11} {40 41 0 2}}");
-        let level = |age, pages, merging: &[u64]| LevelStats {
+        let level = |age, bytes, merging: &[u64]| LevelStats {
             age,
-            pages,
-            merging_pages: merging.to_vec(),
+            bytes,
+            merging_bytes: merging.to_vec(),
         };
         assert_eq!(levels, Some(vec![level(0, 4, &[]), level(1, 3, &[11, 2])]));
         assert_eq!(parse_levels(""), Some(Vec::new()));

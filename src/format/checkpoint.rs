@@ -83,6 +83,7 @@ pub(crate) struct Checkpoint {
     pub(crate) codec: u32,
     pub(crate) blocks: u32,
     pub(crate) layout: Layout,
+    pub(crate) pages_written: u32,
     pub(crate) log_offset: u64,
     pub(crate) log_checksum: [u32; 2],
     pub(crate) levels: Vec<Level>,
@@ -156,7 +157,7 @@ pub(crate) fn parse(words: &[u32]) -> Result<Checkpoint, String> {
     let block = numbers.one()?;
     let levels = numbers.one()?;
     let page = numbers.one()?;
-    numbers.one()?;
+    let pages_written = numbers.one()?;
     let layout = Layout::new(page, block, codec)?;
     let log_offset = numbers.two()? >> 1;
     let log_checksum = [numbers.one()?, numbers.one()?];
@@ -181,6 +182,7 @@ pub(crate) fn parse(words: &[u32]) -> Result<Checkpoint, String> {
         codec,
         blocks,
         layout,
+        pages_written,
         log_offset,
         log_checksum,
         levels,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compression::{self, PageCodec};
+use crate::compression::{self, FileCodec, PageCodec};
 use crate::db::LsmDb;
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
@@ -114,7 +114,11 @@ impl LsmDb {
 /// meanwhile (`LsmBusy`); it has a codec that isn't known here (`LsmMismatch`); it isn't a database
 /// (`LsmCorrupt`). Damage is reported, not returned as an error.
 pub fn verify_file(path: impl AsRef<Path>) -> Result<VerifyReport, LsmError> {
-    let path = path.as_ref();
+    verify_with(path.as_ref(), &compression::all(&[]))
+}
+
+/// [`verify_file`] with these codecs.
+pub(crate) fn verify_with(path: &Path, known: &[FileCodec]) -> Result<VerifyReport, LsmError> {
     let failed = |error: LsmError| error.with_path(path);
     if Env::default().is_open(path) {
         let error = LsmError::new(OPERATION, LsmErrorCode::LsmMisuse).with_path(path);
@@ -125,11 +129,8 @@ pub fn verify_file(path: impl AsRef<Path>) -> Result<VerifyReport, LsmError> {
     let mut report = start(&headers);
     if let Some(checkpoint) = newest(&headers) {
         if !checkpoint.levels.is_empty() {
-            let known = compression::all(&[]).into_iter();
-            let codec = known
-                .filter(|known| known.id == checkpoint.codec)
-                .map(|known| known.codec)
-                .next();
+            let codec = known.iter().find(|known| known.id == checkpoint.codec);
+            let codec = codec.map(|known| Arc::clone(&known.codec));
             read(&source, checkpoint, codec, &mut report).map_err(failed)?;
         }
         if self::headers(&source).map(|h| h.checkpoint().map(|c| c.id))

@@ -2,6 +2,8 @@
 //! processes of their own.
 #![allow(dead_code)] // Every test program uses a part of it.
 
+#[cfg(target_os = "linux")]
+pub mod disk;
 #[cfg(unix)]
 pub mod workload;
 

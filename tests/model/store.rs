@@ -227,7 +227,7 @@ impl Store for LsmDb {
         let levels = stats.levels.iter();
         Ok(Shape {
             levels: levels
-                .map(|level| (level.pages > 0, level.merging_pages.len()))
+                .map(|level| (level.bytes > 0, level.merging_bytes.len()))
                 .collect(),
             free_blocks: stats.free_blocks,
             log_position: stats.log_position,
