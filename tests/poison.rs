@@ -4,9 +4,7 @@
 
 mod common;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use common::disk::SmallDisk;
 use common::{Model, Result, assert_same, child, child_argument, contents};
