@@ -630,36 +630,74 @@ fn a_full_disk_leaves_nothing_behind_and_the_old_copy_as_it_was() -> Result {
 #[test]
 fn a_killed_backup_leaves_the_old_copy_and_the_next_one_clears_up() -> Result {
     const NAME: &str = "a_killed_backup_leaves_the_old_copy_and_the_next_one_clears_up";
+    let steps = [
+        BackupStep::Copying,
+        BackupStep::Compacting,
+        BackupStep::Verifying,
+    ];
     if let Some(path) = child_argument() {
+        let at = steps.map(|step| Path::new(&path).ends_with(format!("{step:?}.lsm")));
         let (_dir, db) = source()?;
-        let backup = Backup::new(&db)?.overwrite(true).on_progress(|so_far| {
-            if so_far.step == BackupStep::Verifying {
-                // As `kill -9`.
-                std::process::abort();
-            }
-            ControlFlow::Continue(())
-        });
+        let mut calls = 0;
+        let backup = Backup::new(&db)?
+            .overwrite(true)
+            .on_progress(move |so_far| {
+                calls += 1;
+                // The first call comes before anything is copied.
+                let is_here = (steps.iter().zip(at)).any(|(&step, at)| at && so_far.step == step);
+                if calls > 1 && is_here {
+                    // As `kill -9`: nothing is cleared up.
+                    std::process::abort();
+                }
+                ControlFlow::Continue(())
+            });
         backup.run(path)?;
         return Err("not killed".into());
     }
-    let dir = tempfile::tempdir()?;
-    let copy = dir.path().join("copy.lsm");
     let (_dir, db) = source()?;
-    db.backup(&copy)?;
-    let before = fs::read(&copy)?;
-    let status = child(NAME, &copy)?.output()?.status;
-    assert!(!status.success());
-    assert!(fs::read(&copy)? == before);
-    let files = files_in(dir.path())?;
-    assert!(
-        files.len() == 2 && files[1].contains("-lsmlite-draft-"),
-        "{files:?}"
-    );
-
-    Backup::new(&db)?.overwrite(true).run(&copy)?;
-    assert_eq!(files_in(dir.path())?, ["copy.lsm"]);
-    assert_eq!(generation_of(&copy)?, 400);
+    for step in steps {
+        let dir = tempfile::tempdir()?;
+        let copy = dir.path().join(format!("{step:?}.lsm"));
+        db.backup(&copy)?;
+        let before = fs::read(&copy)?;
+        let output = child(NAME, &copy)?.output()?;
+        assert!(!output.status.success());
+        assert!(output.status.code().is_none(), "{output:?}");
+        assert!(fs::read(&copy)? == before);
+        let drafts = files_in(dir.path())?.split_off(1);
+        let is_draft = |name: &String| name.contains("-lsmlite-draft-");
+        assert!(
+            !drafts.is_empty() && drafts.iter().all(is_draft),
+            "{drafts:?}"
+        );
+        Backup::new(&db)?.overwrite(true).run(&copy)?;
+        assert_eq!(files_in(dir.path())?, [format!("{step:?}.lsm")]);
+        assert_eq!(generation_of(&copy)?, 400);
+    }
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handle_that_only_reads_since_its_disk_is_full_is_backed_up_elsewhere() -> Result {
+    const NAME: &str = "a_handle_that_only_reads_since_its_disk_is_full_is_backed_up_elsewhere";
+    common::disk::SmallDisk::with(NAME, 2 << 10, |disk| {
+        let elsewhere = tempfile::tempdir()?;
+        let copy = elsewhere.path().join("copy.lsm");
+        let mut db = small(BackgroundMode::Merger).open(disk.path("full.lsm"))?;
+        let mut n = 0;
+        while write_generation(&mut db, n + 1).is_ok() {
+            n += 1;
+            assert!(n < 100_000, "the disk is never full");
+            if n == 100 {
+                disk.fill()?;
+            }
+        }
+        assert!(n >= 100 && db.failure().is_some());
+        db.backup(&copy)?;
+        assert_eq!(generation_of(&copy)?, n);
+        Ok(())
+    })
 }
 
 #[test]
