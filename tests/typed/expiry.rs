@@ -1,7 +1,8 @@
 //! Records that expire, by a clock that the tests move.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use lsmlite_rs::typed::{EncodingError, Key, ManualClock, Postcard, TtlTable};
 use lsmlite_rs::{Disk, LsmDb};
@@ -158,6 +159,24 @@ fn a_rollback_takes_record_and_expiry_back() -> Result {
     assert_eq!(table.remove_expired(&mut db, 10)?, 1);
     db.rollback_transaction()?;
     assert_eq!(table.remove_expired(&mut db, 10)?, 1);
+    Ok(())
+}
+
+/// Removal goes by the record, not only by the list of expiries.
+#[test]
+fn a_record_that_a_plain_handle_has_renewed_is_not_removed() -> Result {
+    let clock = ManualClock::new(0);
+    let table: Table<u8, u8> = TtlTable::new(b"ttl/").with_clock(clock.clone());
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("plain.lsm"))?;
+    table.insert(&mut db, 1, 42, ms(10))?;
+    let mut stored = db.get(b"ttl/\0\x01")?.ok_or("no record")?;
+    stored[..8].copy_from_slice(&20_u64.to_be_bytes());
+    db.insert(b"ttl/\0\x01", stored)?;
+    clock.advance(ms(10));
+    assert_eq!(table.remove_expired(&mut db, 10)?, 0);
+    assert_eq!(table.get(&db, 1)?, Some(42));
+    assert_eq!(stored_expiries(&db), 0);
     Ok(())
 }
 
@@ -356,27 +375,42 @@ fn a_record_that_was_just_renewed_is_not_removed() -> Result {
     let path = dir.path().join("race.lsm");
     let mut writer = LsmDb::open(&path)?;
     let mut remover = LsmDb::open(&path)?;
+    let removed = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| -> Result {
-        let rounds = 400;
-        let removing = scope.spawn({
-            let (table, clock) = (table.clone(), clock.clone());
-            move || -> Result<usize> {
-                let mut removed = 0;
-                while lsmlite_rs::typed::Clock::now_ms(&clock) < 10 * rounds {
-                    removed += retry(|| table.remove_expired(&mut remover, 10))?;
-                }
-                Ok(removed)
+        let removing = scope.spawn(|| -> Result {
+            while !is_over.load(Ordering::SeqCst) {
+                let some = retry(|| table.remove_expired(&mut remover, 7))?;
+                removed.fetch_add(some, Ordering::SeqCst);
             }
+            Ok(())
         });
-        for round in 0..rounds as u32 {
-            clock.advance(ms(10));
-            retry(|| table.insert(&mut writer, 1, round, ms(10)))?;
-            assert_eq!(table.get(&writer, 1)?, Some(round));
-            std::thread::yield_now();
-            assert_eq!(table.get(&writer, 1)?, Some(round));
-        }
-        let removed = removing.join().map_err(|_| "the remover panicked")??;
-        println!("{removed} removed in {rounds} rounds");
-        Ok(())
+        let mut renewing = || -> Result {
+            for round in 0..300 {
+                // Expired, all of them; renewed from one end while they are removed from the
+                // other.
+                clock.advance(ms(10));
+                let (start, before) = (Instant::now(), removed.load(Ordering::SeqCst));
+                while round > 0 && removed.load(Ordering::SeqCst) == before {
+                    if removing.is_finished() || start.elapsed() > Duration::from_secs(60) {
+                        return Err("nothing is removed".into());
+                    }
+                    std::thread::yield_now();
+                }
+                for key in (0..50).rev() {
+                    retry(|| table.insert(&mut writer, key, round, ms(10)))?;
+                }
+                let found: Vec<_> = table.iter(&writer).collect::<std::result::Result<_, _>>()?;
+                let expected: Vec<_> = (0..50).map(|key| (key, round)).collect();
+                if found != expected {
+                    return Err(format!("round {round}: {found:?}").into());
+                }
+            }
+            Ok(())
+        };
+        let renewed = renewing();
+        is_over.store(true, Ordering::SeqCst);
+        removing.join().map_err(|_| "the remover panicked")??;
+        renewed
     })
 }
