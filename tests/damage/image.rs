@@ -244,11 +244,13 @@ impl Image {
             return None;
         }
         let per_block = self.pages_per_block();
-        let begin = (number - 1) * self.page;
+        // A damaged checkpoint has numbers of any size.
+        let begin = (number - 1).checked_mul(self.page)?;
         let first = number % per_block == 1 || number == self.first_page();
         let last = number % per_block == 0;
-        let range = begin + if first { 4 } else { 0 }..begin + self.page - if last { 4 } else { 0 };
-        (range.end <= self.bytes.len()).then_some(range)
+        let end = begin.checked_add(self.page)?;
+        let range = begin + if first { 4 } else { 0 }..end - if last { 4 } else { 0 };
+        (end <= self.bytes.len()).then_some(range)
     }
 
     /// The records of packed pages, as places with their length, that lie within a block.
