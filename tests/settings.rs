@@ -279,3 +279,36 @@ fn without_a_log_a_clean_close_keeps_everything() -> Result {
     }
     Ok(())
 }
+
+/// With hardly anything between two checkpoints, merging made work faster than it did it.
+#[test]
+fn a_checkpoint_after_every_page_lets_work_end() -> Result {
+    let (sender, done) = std::sync::mpsc::channel();
+    let worker = std::thread::spawn(move || -> Result {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("db");
+        let mut db = LsmDb::builder()
+            .page_size_bytes(65_536)
+            .block_size_kib(512)
+            .autocheckpoint_kib(64)
+            .autoflush_kib(16)
+            .safety(Safety::Off)
+            .open(&path)?;
+        let mut random = SplitMix64::new(5);
+        for _ in 0..400 {
+            let (key, value) = (random.below(150).to_be_bytes(), random.bytes(3000));
+            db.insert(key, value)?;
+        }
+        db.work(1 << 20)?;
+        db.compact()?;
+        let size = std::fs::metadata(&path)?.len();
+        assert!(size < 64 << 20, "{size} bytes for half a megabyte");
+        sender.send(())?;
+        Ok(())
+    });
+    // Three seconds, on a slow machine.
+    match done.recv_timeout(std::time::Duration::from_secs(60)) {
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it never ends"),
+        _ => worker.join().map_err(|_| "a panic")?,
+    }
+}
