@@ -67,6 +67,22 @@ fn mutated_databases_do_no_harm() -> Result {
     Ok(())
 }
 
+/// A search went on after an error, with a key from a mapping that was gone.
+#[test]
+fn a_search_that_fails_compares_nothing() -> Result {
+    const SEEDS: [u64; 2] = [1_003_450, 1_011_159];
+    let dir = tempfile::tempdir()?;
+    for recipe in &RECIPES {
+        recipe.build(dir.path())?;
+    }
+    for mut seed in SEEDS {
+        let argument = format!("{seed} 1 {}", dir.path().display());
+        let failure = watch(&argument, &mut seed, |_| {})?;
+        assert_eq!(failure, None, "seed {seed}");
+    }
+    Ok(())
+}
+
 /// Follows a child to its end. `None` if it did all its cases; else why case `next` failed.
 fn watch(argument: &str, next: &mut u64, mut done: impl FnMut(Outcome)) -> Result<Option<String>> {
     let patience = Duration::from_secs(setting("LSMLITE_CASE_SECONDS", 60));
