@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use lsmlite_rs::{Disk, LsmDb};
+use lsmlite_rs::LsmDb;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
@@ -19,34 +19,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("500 rolled back:  {}", balances(&db)?);
     assert_eq!(balances(&db)?, "ada 70, bob 50");
 
-    db.disconnect()?;
-    Ok(())
+    Ok(db.close()?)
 }
 
 /// False, and nothing has happened, if there isn't enough money.
 fn transfer(db: &mut LsmDb, from: &str, to: &str, amount: u32) -> Result<bool, Box<dyn Error>> {
-    db.begin_transaction()?;
+    let mut tx = db.transaction()?;
     // A transaction reads its own writes.
-    let credit = balance(db, to)? + amount;
-    db.persist(to.as_bytes(), &credit.to_be_bytes())?;
-    let Some(rest) = balance(db, from)?.checked_sub(amount) else {
-        db.rollback_transaction()?;
+    let credit = balance(tx.get(to)?)? + amount;
+    tx.insert(to, credit.to_be_bytes())?;
+    let Some(rest) = balance(tx.get(from)?)?.checked_sub(amount) else {
+        // Dropped, it takes back what it did.
         return Ok(false);
     };
-    db.persist(from.as_bytes(), &rest.to_be_bytes())?;
-    db.commit_transaction()?;
+    tx.insert(from, rest.to_be_bytes())?;
+    tx.commit()?;
     Ok(true)
 }
 
-fn balance(db: &LsmDb, name: &str) -> Result<u32, Box<dyn Error>> {
-    let value = db.get(name)?.ok_or("no such account")?;
+fn balance(account: Option<Vec<u8>>) -> Result<u32, Box<dyn Error>> {
+    let value = account.ok_or("no such account")?;
     Ok(u32::from_be_bytes(value[..].try_into()?))
 }
 
 fn balances(db: &LsmDb) -> Result<String, Box<dyn Error>> {
     Ok(format!(
         "ada {}, bob {}",
-        balance(db, "ada")?,
-        balance(db, "bob")?
+        balance(db.get("ada")?)?,
+        balance(db.get("bob")?)?
     ))
 }

@@ -22,6 +22,12 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Transactions and tables
+//!
+//! [`LsmDb::transaction`] gives a guard that is rolled back unless it is committed;
+//! [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first.
+//! [`LsmDb::table`] is a key space of its own in the same file.
+//!
 //! # Two faces
 //!
 //! The methods of [`LsmDb`] and [`LsmDbBuilder`] are the ones to start with; their errors are
@@ -44,7 +50,8 @@
 //! threads that write share a [`Writer`], which commits for all of them with one sync.
 //!
 //! Within a process several handles may be open on one file; one writes at a time. A writer that
-//! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy) at once. Another process
+//! finds another one at work gets [`LsmBusy`](LsmErrorCode::LsmBusy), at once or after its
+//! [`busy_timeout`](LsmDbBuilder::busy_timeout). Another process
 //! is kept out unless all open the file with
 //! [`multi_process(true)`](LsmDbBuilder::multi_process), or only read it, with
 //! [`read_only(true)`](LsmDbBuilder::read_only). A busy error names the process that is in the
@@ -99,6 +106,7 @@ mod salvage;
 mod session;
 mod snapshot;
 mod stats;
+mod tables;
 mod traits;
 #[cfg(feature = "typed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
@@ -122,6 +130,7 @@ pub use reader_pool::{PooledReader, ReaderPool};
 pub use salvage::{Salvage, SalvageBasis, SalvageProgress, SalvageReport, salvage};
 pub use snapshot::{Snapshot, SnapshotCost};
 pub use stats::{DbStats, LevelStats};
+pub use tables::{Table, TableReader, TableStats};
 pub use traits::{Cursor, Disk, LsmCursorSeekOp};
 pub use verify::{CheckpointState, Damage, Place, VerifyReport, verify_file};
 pub use write::{Durability, Transaction, WriteBatch};

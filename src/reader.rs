@@ -139,7 +139,7 @@ impl Reader {
         self.connection.let_go();
     }
 
-    fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
+    pub(crate) fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
         Ok(View::opened_by(&self.connection, open_cursor))
     }
 }

@@ -146,7 +146,7 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
+    pub(crate) fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
         Ok(View::new(&self.connection))
     }
 }

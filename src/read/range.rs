@@ -5,8 +5,8 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Bound;
 
-use super::LsmKeys;
 use super::view::{OpenCursor, Record};
+use super::{LsmKeys, RESERVED, RESERVED_END};
 use crate::error::LsmError;
 use crate::raw::{Connection, Cursor, Seek};
 
@@ -24,6 +24,8 @@ pub struct LsmRange<'a> {
     end: Bound<Vec<u8>>,
     /// So many bytes at the beginning of a key aren't shown.
     hidden: usize,
+    /// Whether there are keys of tables on the way, which are passed over; `None`: not known yet.
+    has_tables: Option<bool>,
     /// Rests on the record that was returned last from this end.
     front: Option<Cursor<'a>>,
     back: Option<Cursor<'a>>,
@@ -63,6 +65,8 @@ impl<'a> LsmRange<'a> {
             start,
             end,
             hidden,
+            // Within a table, or elsewhere.
+            has_tables: (hidden > 0).then_some(false),
             front: None,
             back: None,
             key: Vec::new(),
@@ -78,6 +82,7 @@ impl<'a> LsmRange<'a> {
             start: Bound::Unbounded,
             end: Bound::Unbounded,
             hidden: 0,
+            has_tables: None,
             front: None,
             back: None,
             key: Vec::new(),
@@ -247,13 +252,31 @@ impl<'a> LsmRange<'a> {
         }
     }
 
+    /// Asked with a cursor of its own, beside one that is open and keeps the snapshot.
+    fn look_for_tables(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
+        if let Some(known) = self.has_tables {
+            return Ok(known);
+        }
+        let begins_behind = match &self.start {
+            Bound::Unbounded => false,
+            Bound::Included(key) | Bound::Excluded(key) => key[..] >= RESERVED_END[..],
+        };
+        let ends_before = match &self.end {
+            Bound::Unbounded => false,
+            Bound::Included(key) | Bound::Excluded(key) => key[..] < RESERVED[..],
+        };
+        let known = !begins_behind && !ends_before && {
+            let mut cursor = (self.open)(connection)?;
+            cursor.seek(&RESERVED, Seek::AtOrAfter)?;
+            cursor.valid() && cursor.compare(&RESERVED_END)?.is_lt()
+        };
+        Ok(*self.has_tables.insert(known))
+    }
+
     /// True if that end is on another record.
     fn advance_front(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        let cursor = match &mut self.front {
-            Some(cursor) => {
-                cursor.next()?;
-                cursor
-            }
+        match &mut self.front {
+            Some(cursor) => cursor.next()?,
             None => {
                 let cursor = self.front.insert((self.open)(connection)?);
                 match &self.start {
@@ -266,9 +289,15 @@ impl<'a> LsmRange<'a> {
                         }
                     }
                 }
-                cursor
             }
+        }
+        let has_tables = self.look_for_tables(connection)?;
+        let Some(cursor) = self.front.as_mut() else {
+            return Ok(false);
         };
+        if has_tables && is_reserved(cursor)? {
+            cursor.seek(&RESERVED_END, Seek::AtOrAfter)?;
+        }
         if !cursor.valid() {
             return Ok(false);
         }
@@ -282,11 +311,8 @@ impl<'a> LsmRange<'a> {
 
     /// True if that end is on another record.
     fn advance_back(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        let cursor = match &mut self.back {
-            Some(cursor) => {
-                cursor.prev()?;
-                cursor
-            }
+        match &mut self.back {
+            Some(cursor) => cursor.prev()?,
             None => {
                 let cursor = self.back.insert((self.open)(connection)?);
                 match &self.end {
@@ -299,9 +325,18 @@ impl<'a> LsmRange<'a> {
                         }
                     }
                 }
-                cursor
             }
+        }
+        let has_tables = self.look_for_tables(connection)?;
+        let Some(cursor) = self.back.as_mut() else {
+            return Ok(false);
         };
+        if has_tables && is_reserved(cursor)? {
+            cursor.seek(&RESERVED, Seek::AtOrBefore)?;
+            if cursor.valid() && cursor.compare(&RESERVED)?.is_eq() {
+                cursor.prev()?;
+            }
+        }
         if !cursor.valid() {
             return Ok(false);
         }
@@ -312,6 +347,13 @@ impl<'a> LsmRange<'a> {
         };
         Ok(inside && is_apart(cursor, self.front.as_ref(), Ordering::Greater)?)
     }
+}
+
+/// True on the key of a table.
+fn is_reserved(cursor: &Cursor<'_>) -> Result<bool, LsmError> {
+    Ok(cursor.valid()
+        && cursor.compare(&RESERVED)?.is_ge()
+        && cursor.compare(&RESERVED_END)?.is_lt())
 }
 
 /// False if the other end has been at this record: `side` is how the key must compare with the

@@ -1,6 +1,7 @@
 //! [`View`]: what a connection reads, all of it or the keys with one beginning.
 
 use std::ops::{Bound, RangeBounds};
+use std::path::Path;
 
 use super::LsmRange;
 use crate::error::LsmError;
@@ -40,9 +41,16 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What begins like this, which isn't shown.
+    pub(crate) fn within(&self, prefix: Vec<u8>) -> View<'a> {
+        View {
+            prefix: [&self.prefix, &prefix[..]].concat(),
+            ..self.clone()
+        }
+    }
+
     /// The file.
-    #[cfg(feature = "typed")]
-    pub(crate) fn path(&self) -> &'a std::path::Path {
+    pub(crate) fn path(&self) -> &'a Path {
         self.connection.path()
     }
 

@@ -1,5 +1,6 @@
 //! [`WriteBatch`]: writes that are collected first and take effect together.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Bound, Range, RangeBounds};
 
@@ -103,16 +104,20 @@ impl WriteBatch {
         start..self.bytes.len()
     }
 
-    /// Within a transaction.
-    pub(super) fn apply(&self, session: &mut Session) -> Result<(), LsmError> {
+    /// Within a transaction, on keys that begin like this; without a beginning, on plain ones.
+    pub(crate) fn apply(&self, session: &mut Session, prefix: &[u8]) -> Result<(), LsmError> {
         let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
+        let full = |range: &Range<usize>| match prefix {
+            [] => Cow::Borrowed(bytes(range)),
+            _ => Cow::Owned([prefix, bytes(range)].concat()),
+        };
         for write in &self.writes {
             match write {
-                Write::Insert { key, value } => session.insert(bytes(key), bytes(value))?,
-                Write::Remove { key } => session.delete(bytes(key))?,
+                Write::Insert { key, value } => session.insert(&full(key), bytes(value))?,
+                Write::Remove { key } => session.delete(&full(key))?,
                 Write::RemoveRange(start, end) => {
-                    let range = (start.as_ref().map(bytes), end.as_ref().map(bytes));
-                    remove_range::remove(session, range)?;
+                    let (start, end) = (start.as_ref().map(bytes), end.as_ref().map(bytes));
+                    remove_range::remove_within(session, prefix, (start, end))?;
                 }
             }
         }

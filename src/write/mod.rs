@@ -8,4 +8,5 @@ mod update;
 
 pub use batch::WriteBatch;
 pub use durability::Durability;
+pub(crate) use remove_range::{bounds, remove_within};
 pub use transaction::Transaction;

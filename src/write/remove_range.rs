@@ -7,22 +7,84 @@ use std::ops::{Bound, RangeBounds};
 
 use crate::db::LsmDb;
 use crate::error::LsmError;
-use crate::read::View;
+use crate::read::{RESERVED, RESERVED_END, View, end_of_prefix};
 use crate::session::Session;
 use crate::write::Transaction;
 
 /// Borrowed bounds of a range.
-pub(super) type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+pub(crate) type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
-pub(super) fn bounds<'a, K: AsRef<[u8]> + 'a>(range: &'a impl RangeBounds<K>) -> Bounds<'a> {
+pub(crate) fn bounds<'a, K: AsRef<[u8]> + 'a>(range: &'a impl RangeBounds<K>) -> Bounds<'a> {
     (
         range.start_bound().map(AsRef::as_ref),
         range.end_bound().map(AsRef::as_ref),
     )
 }
 
+/// Within a transaction, of the keys that begin like this; without a beginning, of plain ones.
+pub(crate) fn remove_within(
+    session: &mut Session,
+    prefix: &[u8],
+    (start, end): Bounds<'_>,
+) -> Result<(), LsmError> {
+    if prefix.is_empty() {
+        return remove(session, (start, end));
+    }
+    let full = |key: &[u8]| [prefix, key].concat();
+    let start = match start.map(full) {
+        Bound::Unbounded => Bound::Included(prefix.to_vec()),
+        start => start,
+    };
+    let end = match end.map(full) {
+        Bound::Unbounded => end_of_prefix(prefix),
+        end => end,
+    };
+    let slices = (
+        start.as_ref().map(Vec::as_slice),
+        end.as_ref().map(Vec::as_slice),
+    );
+    remove_bounds(session, slices)
+}
+
+/// Within a transaction: plain keys; those of tables stay.
+fn remove(session: &mut Session, (start, end): Bounds<'_>) -> Result<(), LsmError> {
+    let begins_before = match start {
+        Bound::Unbounded => true,
+        Bound::Included(key) | Bound::Excluded(key) => key < &RESERVED[..],
+    };
+    let ends_behind = match end {
+        Bound::Unbounded => true,
+        Bound::Included(key) | Bound::Excluded(key) => key >= &RESERVED_END[..],
+    };
+    match (begins_before, ends_behind) {
+        (true, true) => {
+            remove_bounds(session, (start, Bound::Excluded(&RESERVED)))?;
+            remove_bounds(session, (Bound::Included(&RESERVED_END), end))
+        }
+        (true, false) => {
+            let end = match end {
+                Bound::Included(key) | Bound::Excluded(key) if key >= &RESERVED[..] => {
+                    Bound::Excluded(&RESERVED[..])
+                }
+                end => end,
+            };
+            remove_bounds(session, (start, end))
+        }
+        (false, true) => {
+            let start = match start {
+                Bound::Included(key) | Bound::Excluded(key) if key < &RESERVED_END[..] => {
+                    Bound::Included(&RESERVED_END[..])
+                }
+                start => start,
+            };
+            remove_bounds(session, (start, end))
+        }
+        (false, false) => Ok(()),
+    }
+}
+
 /// Within a transaction.
-pub(super) fn remove(session: &mut Session, (start, end): Bounds<'_>) -> Result<(), LsmError> {
+fn remove_bounds(session: &mut Session, (start, end): Bounds<'_>) -> Result<(), LsmError> {
     let last;
     let end = match end {
         Bound::Unbounded => match View::new(session.connection()).last()? {

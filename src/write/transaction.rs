@@ -153,7 +153,7 @@ impl Transaction<'_> {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn write(&mut self, batch: &WriteBatch) -> Result<(), LsmError> {
-        batch.apply(self.session)
+        batch.apply(self.session, &[])
     }
 
     /// Begins a transaction within this one, which can be taken back alone. Its commit leaves
@@ -225,7 +225,7 @@ impl Transaction<'_> {
         self.session
     }
 
-    fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
+    pub(crate) fn view(&self, _: &'static str) -> Result<View<'_>, LsmError> {
         Ok(View::new(self.session.connection()))
     }
 }
