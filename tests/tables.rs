@@ -257,6 +257,20 @@ fn two_handles_that_make_the_same_table_make_one() -> Result {
 }
 
 #[test]
+fn a_backup_has_the_tables() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("db"))?;
+    db.insert("plain", "1")?;
+    db.table("t")?.insert("key", "2")?;
+    db.backup(dir.path().join("copy"))?;
+    let copy = LsmDb::open(dir.path().join("copy"))?;
+    assert_eq!(copy.tables()?, ["t"]);
+    assert_eq!(copy.read_table("t")?.get("key")?, Some(b"2".to_vec()));
+    assert_eq!(copy.iter().count(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_table_needs_a_name() -> Result {
     let dir = tempfile::tempdir()?;
     let mut db = LsmDb::open(dir.path().join("db"))?;
