@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{Config, Db, Kind, Rc, fail_nth, faults, heal, remap_shared_memory, within};
+use crate::harness::{
+    BUSY, Config, Db, Kind, Rc, fail_nth, faults, heal, remap_shared_memory, within,
+};
 
 fn shared() -> Config {
     Config {
@@ -191,4 +193,22 @@ fn a_long_transaction_keeps_its_snapshot() -> Rc {
         assert!(seen == before, "other records than before");
         Ok(())
     })
+}
+
+// Row 13, beneath what the crate's own environment sees to: a reader of another process keeps a
+// single-process writer out.
+#[test]
+fn a_single_process_writer_asks_for_readers_of_other_processes() {
+    const READERS: [i32; 2] = [3, 7]; // DMS3 and ROTRANS
+    let config = Config {
+        faults: true,
+        ..Config::default()
+    };
+    for lock in READERS {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        faults(|f| f.held = Some(lock));
+        let opened = Db::open(&dir.path().join("db"), &config).map(|_| ());
+        faults(|f| f.held = None);
+        assert_eq!(opened, Err(BUSY), "lock {lock}");
+    }
 }

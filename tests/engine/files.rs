@@ -115,3 +115,24 @@ fn no_acknowledged_commit_is_lost_when_the_disk_is_full() -> Rc {
     );
     Ok::<(), Code>(())
 }
+
+// What was in the heap before ended up in the file.
+#[test]
+fn a_file_holds_nothing_that_was_not_written() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let config = Config {
+        faults: true,
+        ..Config::default()
+    };
+    let db = Db::open(&path, &config)?;
+    for i in 0..200_u32 {
+        db.insert(&i.to_be_bytes(), &[7; 300])?;
+    }
+    db.flush()?;
+    db.close()?;
+    let file = std::fs::read(&path).expect("file");
+    let unwritten = file.windows(16).position(|bytes| bytes == [0x5a; 16]);
+    assert_eq!(unwritten, None, "memory of the heap, at this byte");
+    Ok(())
+}

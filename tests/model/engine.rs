@@ -30,6 +30,7 @@ fn config(settings: &Settings) -> Config {
         compression: settings.codec > 0,
         faults: false,
         trap: false,
+        moving_maps: true,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::runner::kept;
 // the mapping grew just then.
 #[test]
 fn a_mapping_that_grows_while_a_cursor_passes_large_values() -> Result {
-    kept::<LsmDb>(
-        "page_bytes=512 block_kib=512 autoflush_kib=2 free_list=2 mmap=32 readers=2 keys=150 \
+    kept::<Db>(
+        "page_bytes=512 block_kib=512 autoflush_kib=2 free_list=2 mmap=1 readers=2 keys=150 \
          key_shape=1 value_bytes=3000 ranges=0: \
          i119.2717 i125.2386 i29.1801 i123.1410 i118.483 i119.248 i54.1283 i134.0 i104.1603 \
          i109.227 L1.119.10 i62.2416 i78.2803 i120.2835 i121.1770 i89.1920 i125.1160 i85.1254 \

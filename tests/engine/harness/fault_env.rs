@@ -18,6 +18,8 @@ pub struct Faults {
     pub calls: [u64; 6],
     /// Allocations not yet freed.
     pub live: i64,
+    /// Another process seems to hold this lock.
+    pub held: Option<c_int>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,6 +136,19 @@ pub(super) fn env() -> *mut ffi::lsm_env {
         // SAFETY: passed on as it came.
         unsafe { base().xTruncate.expect("xTruncate")(f, n) }
     }
+    unsafe extern "C" fn test_lock(
+        f: *mut ffi::lsm_file,
+        first: c_int,
+        count: c_int,
+        kind: c_int,
+    ) -> c_int {
+        const BUSY: c_int = 5;
+        if faults(|f| f.held).is_some_and(|held| (first..first + count).contains(&held)) {
+            return BUSY;
+        }
+        // SAFETY: passed on as it came.
+        unsafe { base().xTestLock.expect("xTestLock")(f, first, count, kind) }
+    }
     unsafe extern "C" fn shm_map(
         f: *mut ffi::lsm_file,
         chunk: c_int,
@@ -151,8 +166,15 @@ pub(super) fn env() -> *mut ffi::lsm_env {
             return ptr::null_mut();
         }
         faults(|f| f.live += 1);
-        // SAFETY: passed on as it came.
-        unsafe { base().xMalloc.expect("xMalloc")(env, n as _) }
+        // SAFETY: passed on as it came; what was allocated is `n` bytes long.
+        unsafe {
+            let memory = base().xMalloc.expect("xMalloc")(env, n as _);
+            if !memory.is_null() {
+                // Shows what is used without having been written to.
+                ptr::write_bytes(memory.cast::<u8>(), 0x5a, n);
+            }
+            memory
+        }
     }
     unsafe extern "C" fn realloc(env: *mut ffi::lsm_env, p: *mut c_void, n: usize) -> *mut c_void {
         if n > 0 && strikes(Kind::Alloc) {
@@ -183,6 +205,7 @@ pub(super) fn env() -> *mut ffi::lsm_env {
         env.xRead = Some(read);
         env.xSync = Some(sync);
         env.xTruncate = Some(truncate);
+        env.xTestLock = Some(test_lock);
         env.xShmMap = Some(shm_map);
         env.xMalloc = Some(malloc);
         env.xRealloc = Some(realloc);

@@ -81,6 +81,8 @@ pub struct Config {
     pub faults: bool,
     /// Use shared memory that obeys a `trap::Trap`.
     pub trap: bool,
+    /// Let the mapping move whenever it grows.
+    pub moving_maps: bool,
 }
 
 impl Default for Config {
@@ -101,6 +103,7 @@ impl Default for Config {
             compression: false,
             faults: false,
             trap: false,
+            moving_maps: false,
         }
     }
 }
@@ -129,6 +132,8 @@ impl Db {
             (true, _) => fault_env::env(),
             #[cfg(target_os = "linux")]
             (false, true) => trap::env(),
+            #[cfg(target_os = "linux")]
+            _ if config.moving_maps => trap::moving(),
             _ => ptr::null_mut(),
         };
         let mut raw = ptr::null_mut();

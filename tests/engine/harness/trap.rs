@@ -172,3 +172,37 @@ pub(super) fn env() -> *mut ffi::lsm_env {
         Box::into_raw(Box::new(env)) as usize
     }) as *mut ffi::lsm_env
 }
+
+/// lsm1's own environment with a mapping that never stays where it was, and whose old place
+/// can't be touched.
+pub(super) fn moving() -> *mut ffi::lsm_env {
+    unsafe extern "C" fn remap(
+        file: *mut ffi::lsm_file,
+        size: ffi::lsm_i64,
+        at: *mut *mut c_void,
+        length: *mut ffi::lsm_i64,
+    ) -> c_int {
+        // SAFETY: passed on as it came; what is kept from being used is what was unmapped.
+        unsafe {
+            let base = (*ffi::lsm_default_env()).xRemap.expect("xRemap");
+            let (old, old_length) = (*at, *length);
+            if size >= 0 && !old.is_null() && old_length > 0 {
+                let rc = base(file, -1, at, length);
+                if rc != 0 {
+                    return rc;
+                }
+                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+                libc::mmap(old, old_length as usize, libc::PROT_NONE, flags, -1, 0);
+            }
+            base(file, size, at, length)
+        }
+    }
+
+    static ENV: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *ENV.get_or_init(|| {
+        // SAFETY: the default environment is a static that nobody changes.
+        let mut env = unsafe { *ffi::lsm_default_env() };
+        env.xRemap = Some(remap);
+        Box::into_raw(Box::new(env)) as usize
+    }) as *mut ffi::lsm_env
+}
