@@ -4,7 +4,7 @@ mod common;
 
 use std::ops::Bound;
 
-use common::{Model, Result, SplitMix64, setting};
+use common::{KeyRange, Model, Result, SplitMix64, is_in, setting};
 use lsmlite_rs::config::Mmap;
 use lsmlite_rs::{LsmDb, LsmErrorCode};
 
@@ -81,11 +81,7 @@ fn owned((key, value): (&Vec<u8>, &Vec<u8>)) -> Record {
 }
 
 /// Takes from both ends by chance, in every way there is, and returns what came in order.
-fn drain(
-    db: &LsmDb,
-    range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
-    random: &mut SplitMix64,
-) -> Result<Vec<Record>> {
+fn drain(db: &LsmDb, range: KeyRange, random: &mut SplitMix64) -> Result<Vec<Record>> {
     let mut records = db.range(range);
     let (mut front, mut back) = (Vec::new(), Vec::new());
     loop {
@@ -119,21 +115,10 @@ fn ranges_and_pages_are_those_of_the_map() -> Result {
                 _ => Bound::Excluded(key(random)),
             };
             let range = (bound(), bound());
-            let inside = |key: &[u8]| {
-                (match &range.0 {
-                    Bound::Unbounded => true,
-                    Bound::Included(start) => key >= &start[..],
-                    Bound::Excluded(start) => key > &start[..],
-                }) && match &range.1 {
-                    Bound::Unbounded => true,
-                    Bound::Included(end) => key <= &end[..],
-                    Bound::Excluded(end) => key < &end[..],
-                }
-            };
             let expected: Vec<_> = model
                 .iter()
                 .map(owned)
-                .filter(|(key, _)| inside(key))
+                .filter(|(key, _)| is_in(key, &range))
                 .collect();
             assert_eq!(drain(db, range.clone(), random)?, expected, "{range:?}");
             let keys: std::result::Result<Vec<_>, _> = db.range(range.clone()).keys().collect();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use common::{Model, Result, SplitMix64, setting};
+use common::{KeyRange, Model, Result, SplitMix64, is_in, setting};
 use lsmlite_rs::{Disk, LsmDb, LsmErrorCode, LsmRange, Transaction, WriteBatch};
 
 type Outcome<T = ()> = std::result::Result<T, lsmlite_rs::LsmError>;
@@ -32,27 +32,13 @@ fn key(random: &mut SplitMix64) -> Vec<u8> {
     key
 }
 
-fn range(random: &mut SplitMix64) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+fn range(random: &mut SplitMix64) -> KeyRange {
     let mut bound = || match random.below(3) {
         0 => Bound::Unbounded,
         1 => Bound::Included(key(random)),
         _ => Bound::Excluded(key(random)),
     };
     (bound(), bound())
-}
-
-fn is_in(key: &[u8], (start, end): &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
-    let after = match start {
-        Bound::Unbounded => true,
-        Bound::Included(start) => key >= &start[..],
-        Bound::Excluded(start) => key > &start[..],
-    };
-    after
-        && match end {
-            Bound::Unbounded => true,
-            Bound::Included(end) => key <= &end[..],
-            Bound::Excluded(end) => key < &end[..],
-        }
 }
 
 fn name(random: &mut SplitMix64) -> String {

@@ -8,40 +8,24 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use common::{Model, Result, SplitMix64, contents, setting};
+use common::{KeyRange, Model, Result, SplitMix64, contents, is_in, setting};
 use lsmlite_rs::config::Safety;
 #[cfg(unix)]
 use lsmlite_rs::env::{Call, FaultEnv};
 use lsmlite_rs::{Disk, Durability, LsmDb, LsmError, LsmErrorCode, Transaction, WriteBatch};
-
-type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 fn key(random: &mut SplitMix64) -> Vec<u8> {
     let len = random.below(4) as usize;
     (0..len).map(|_| random.pick(b"abc\xff")).collect()
 }
 
-fn range(random: &mut SplitMix64) -> Range {
+fn range(random: &mut SplitMix64) -> KeyRange {
     let mut bound = || match random.below(5) {
         0 => Bound::Unbounded,
         1 | 2 => Bound::Included(key(random)),
         _ => Bound::Excluded(key(random)),
     };
     (bound(), bound())
-}
-
-fn is_in(key: &[u8], (start, end): &Range) -> bool {
-    let after = match start {
-        Bound::Unbounded => true,
-        Bound::Included(start) => key >= &start[..],
-        Bound::Excluded(start) => key > &start[..],
-    };
-    after
-        && match end {
-            Bound::Unbounded => true,
-            Bound::Included(end) => key <= &end[..],
-            Bound::Excluded(end) => key < &end[..],
-        }
 }
 
 /// Some writes; the transaction must always show what they come to.

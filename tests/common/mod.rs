@@ -10,6 +10,7 @@ pub mod workload;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
+use std::ops::Bound;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -23,6 +24,23 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// What a database should hold.
 pub type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A range of keys of any kind.
+pub type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+pub fn is_in(key: &[u8], (start, end): &KeyRange) -> bool {
+    let after = match start {
+        Bound::Unbounded => true,
+        Bound::Included(start) => key >= &start[..],
+        Bound::Excluded(start) => key > &start[..],
+    };
+    after
+        && match end {
+            Bound::Unbounded => true,
+            Bound::Included(end) => key <= &end[..],
+            Bound::Excluded(end) => key < &end[..],
+        }
+}
 
 /// How often each thing happened, by name.
 pub type Counts = BTreeMap<&'static str, u64>;
