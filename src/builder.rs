@@ -36,7 +36,7 @@ use crate::metrics::LsmMetrics;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `open`"]
 pub struct LsmDbBuilder {
-    settings: Settings,
+    pub(crate) settings: Settings,
     compression: Compression,
     codec: Option<Arc<dyn PageCodec>>,
     page_checksums: bool,

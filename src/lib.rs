@@ -102,6 +102,8 @@ mod raw;
 mod read;
 mod reader;
 mod reader_pool;
+#[cfg(unix)]
+mod recovery;
 mod salvage;
 mod session;
 mod snapshot;
@@ -127,6 +129,8 @@ pub use metrics::LsmMetrics;
 pub use read::{LsmKeys, LsmRange};
 pub use reader::Reader;
 pub use reader_pool::{PooledReader, ReaderPool};
+#[cfg(unix)]
+pub use recovery::RecoveryProgress;
 pub use salvage::{Salvage, SalvageBasis, SalvageProgress, SalvageReport, salvage};
 pub use snapshot::{Snapshot, SnapshotCost};
 pub use stats::{DbStats, LevelStats};

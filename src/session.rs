@@ -44,13 +44,22 @@ impl Session {
         metrics: Option<&LsmMetrics>,
     ) -> Result<Session, LsmError> {
         settings.check().map_err(|error| error.with_path(path))?;
-        let connection = Connection::open(
-            &settings.env,
-            path,
-            settings.opening(),
-            &settings.params(),
-            &settings.codecs,
-        )?;
+        let connect = || {
+            Connection::open(
+                &settings.env,
+                path,
+                settings.opening(),
+                &settings.params(),
+                &settings.codecs,
+            )
+        };
+        #[cfg(unix)]
+        let connection = match &settings.on_recovery {
+            Some(hook) => hook.watch(connect)?,
+            None => connect()?,
+        };
+        #[cfg(not(unix))]
+        let connection = connect()?;
         let background = Background::start(path, settings, metrics)?;
         Ok(Session {
             background,

@@ -182,6 +182,14 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
     })
 }
 
+/// Bytes of the log that recovery would read, or has just read.
+#[cfg(unix)]
+pub(crate) fn log_bytes(connection: &crate::raw::Connection) -> Result<u64, LsmError> {
+    let text = connection.description(Description::Log)?;
+    let log = Log::parse(&text).ok_or_else(|| nonsense(connection, &text))?;
+    Ok(log.bytes)
+}
+
 /// How many blocks have been freed by this snapshot or later ones, and wait to be used again.
 pub(crate) fn blocks_freed_since(
     connection: &crate::raw::Connection,

@@ -7,6 +7,8 @@ use crate::compression::CodecChoice;
 use crate::env::{Env, Opening};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::raw::Param;
+#[cfg(unix)]
+use crate::recovery::RecoveryHook;
 
 /// What a session is opened with. The defaults are those of 0.2.2.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) use_log: bool,
     pub(crate) multi_process: bool,
     pub(crate) busy_timeout: Duration,
+    #[cfg(unix)]
+    pub(crate) on_recovery: Option<RecoveryHook>,
 }
 
 impl Default for Settings {
@@ -50,6 +54,8 @@ impl Default for Settings {
             use_log: true,
             multi_process: false,
             busy_timeout: Duration::ZERO,
+            #[cfg(unix)]
+            on_recovery: None,
         }
     }
 }

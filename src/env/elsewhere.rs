@@ -9,6 +9,9 @@ use std::ptr;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::ffi;
 
+/// Why code that the engine calls gets nothing done with a database: nobody is in its way here.
+pub(crate) const NOT_INSIDE: &str = "";
+
 /// The one environment there is.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Env;

@@ -23,6 +23,7 @@ pub(super) struct EngineFile {
     path: PathBuf,
     access: Access,
     mapping: Mutex<Option<Mapping>>,
+    is_log: bool,
     /// For a log that is written through a mapping.
     log: Option<Mutex<LogWindow>>,
     shared: Mutex<SharedMemory>,
@@ -43,6 +44,7 @@ impl EngineFile {
         let mut file = EngineFile::open(system, path, Access::ReadWrite, true)?;
         // Who made it may have died, or not have come to that yet.
         sync_parent(&**system, &file.path)?;
+        file.is_log = true;
         file.log = system.can_map().then(Mutex::default);
         Ok(file)
     }
@@ -66,6 +68,7 @@ impl EngineFile {
             path,
             access,
             mapping: Mutex::new(None),
+            is_log: false,
             log: None,
             shared: Mutex::default(),
         })
@@ -80,6 +83,7 @@ impl EngineFile {
             path: PathBuf::new(),
             access: Access::ReadWrite,
             mapping: Mutex::new(None),
+            is_log: true,
             log: Some(Mutex::default()),
             shared: Mutex::default(),
         }
@@ -87,6 +91,11 @@ impl EngineFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// True for a log that was opened for writing.
+    pub(super) fn is_log(&self) -> bool {
+        self.is_log
     }
 
     /// Fills the buffer; behind the end of the file are zeros.

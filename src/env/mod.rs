@@ -18,6 +18,7 @@ mod memory;
 mod mutex;
 mod path;
 mod posix;
+pub(crate) mod recovery;
 mod registry;
 mod shared_memory;
 mod simulated;
@@ -45,6 +46,10 @@ pub use simulated::{Call, Failure, PowerLoss};
 pub(crate) use storage::is_running as in_storage;
 pub use storage::{Storage, StorageFile};
 use system::System;
+
+/// Why code that the engine calls gets nothing done with a database.
+pub(crate) const NOT_INSIDE: &str =
+    "a storage, or a closure that is told how a recovery goes on, can't use databases itself";
 
 /// An environment, ready for use. Clones are the same environment.
 ///

@@ -67,7 +67,7 @@ impl Registration {
     pub(crate) fn new(env: &Env, given: &Path, how: Opening) -> Result<Registration, LsmError> {
         let refuse = |refusal: Refusal| refusal.error(given);
         if super::in_storage() {
-            let message = "storage can't use databases itself";
+            let message = super::NOT_INSIDE;
             return Err(refuse(Refusal::new(LsmErrorCode::LsmMisuse, message)));
         }
         let system = env.system();

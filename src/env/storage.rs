@@ -195,13 +195,14 @@ thread_local! {
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// True while code of a storage runs on this thread, with the engine in the middle of a call.
+/// True while code of a storage, or a report of a recovery, runs on this thread, with the engine in
+/// the middle of a call.
 pub(crate) fn is_running() -> bool {
     BUSY.try_with(Cell::get).unwrap_or(true)
 }
 
-/// Runs code of a storage.
-fn run<T>(work: impl FnOnce() -> T) -> T {
+/// Runs code that must not use databases.
+pub(super) fn run<T>(work: impl FnOnce() -> T) -> T {
     struct Reset(bool);
     impl Drop for Reset {
         fn drop(&mut self) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::file::{self, EngineFile};
 use super::system::Access;
-use super::{Instance, failure, heap, mutex};
+use super::{Instance, failure, heap, mutex, recovery};
 use crate::{ffi, panic};
 
 /// The engine pads its log to this; it changes the file format, so it is lsm1's own.
@@ -152,7 +152,12 @@ unsafe extern "C" fn read(
     // SAFETY: lsm1 passes an open file of ours.
     unsafe {
         on_file(file, "read", |file| {
-            file.read(buffer, offset).map(|()| ffi::LSM_OK)
+            let length = buffer.len() as u64;
+            file.read(buffer, offset)?;
+            if file.is_log() {
+                recovery::saw(offset, length);
+            }
+            Ok(ffi::LSM_OK)
         })
     }
 }

@@ -10,7 +10,7 @@ use super::hooks::Hooks;
 use super::params;
 use super::poison::Poison;
 use crate::compression::CodecChoice;
-use crate::env::{Env, Opening, Process, Registration, in_storage, take_failure};
+use crate::env::{Env, NOT_INSIDE, Opening, Process, Registration, in_storage, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
@@ -281,7 +281,7 @@ impl Connection {
         }
         if in_storage() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message("storage can't use databases itself"));
+            return Err(error.with_message(NOT_INSIDE));
         }
         if self.lent.get() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
