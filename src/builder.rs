@@ -11,6 +11,7 @@ use crate::db::LsmDb;
 use crate::env::Env;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
+use crate::observe::DbMetrics;
 
 /// Opens a database with settings of your choice; made by [`LsmDb::builder`].
 ///
@@ -173,9 +174,15 @@ impl LsmDbBuilder {
         self
     }
 
-    /// Observe these histograms. Default: none.
+    /// Observe these histograms. Default: none. [`db_metrics`](Self::db_metrics) shows more.
     pub fn metrics(mut self, metrics: LsmMetrics) -> Self {
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// Show what the handle does, and how the database is, in these metrics. Default: none.
+    pub fn db_metrics(mut self, metrics: DbMetrics) -> Self {
+        self.settings.db_metrics = Some(metrics);
         self
     }
 

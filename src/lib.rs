@@ -61,6 +61,25 @@
 //! them, nor open a file that its parent had open at the fork. If the parent dies without
 //! closing a file, that stays locked until such a process has ended or called `exec`.
 //!
+//! # Watching it
+//!
+//! [`LsmDb::stats`] says what a database looks like inside, [`DbMetrics`] shows that and what is
+//! done to Prometheus, and [`LsmDbBuilder::on_recovery`] tells how far an opening is that replays a
+//! log. With the feature `tracing` there are spans, of the target `lsmlite_rs` and with the path of
+//! the database in `path`:
+//!
+//! | span | level | what | fields |
+//! |---|---|---|---|
+//! | `open` | info | opening for the caller, with its recovery; not that of readers | `read_only` |
+//! | `commit` | trace | a transaction's commit, or a write without one, waiting included | `kind`: `commit`, `insert`, `remove`, `remove_range`; `written_kib` |
+//! | `merge` | debug | flushing and merging on request, or by the background thread | `kind`: `flush`, `work`, `compact`, `background`; `written_kib` |
+//! | `checkpoint` | debug | a checkpoint on request, or by the background thread | `written_kib` |
+//!
+//! `written_kib` is what went to the database file, the log not counted; for a checkpoint, what it
+//! made durable. If it failed, `error` is the name of an [`LsmErrorCode`], and `busy` says whether
+//! somebody was in the way. A span that nobody subscribes to costs next to nothing, and nothing at
+//! all without the feature. `compact` has spans for its flush and its checkpoint within its own.
+//!
 //! # Testing
 //!
 //! [`env::MemoryEnv`] holds databases without files. [`env::FaultEnv`] is a disk that loses its
@@ -74,7 +93,7 @@
 //! # Features
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
-//! without them. `typed` adds typed tables and records that expire. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+//! without them. `typed` adds typed tables and records that expire, `tracing` spans. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
@@ -97,6 +116,7 @@ mod failure;
 mod ffi;
 mod format;
 mod metrics;
+mod observe;
 mod panic;
 mod raw;
 mod read;
@@ -126,6 +146,7 @@ pub use cursor::LsmCursor;
 pub use db::LsmDb;
 pub use error::{LsmError, LsmErrorCode};
 pub use metrics::LsmMetrics;
+pub use observe::DbMetrics;
 pub use read::{LsmKeys, LsmRange};
 pub use reader::Reader;
 pub use reader_pool::{PooledReader, ReaderPool};

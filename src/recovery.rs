@@ -30,8 +30,8 @@ impl LsmDbBuilder {
     /// database: after each 128 KiB, and at the end with `read_bytes` equal to `total_bytes`. Not
     /// at all if there is nothing to replay, or if another handle has the file open already.
     ///
-    /// Before the first call the log has been read once to find its last commit, which takes a
-    /// part of the time. After the last but one it is made durable.
+    /// Before the first call the log has been read once already, to find its last commit; before
+    /// the last one it has been made durable. Both take a part of the time.
     ///
     /// The closure runs in the middle of the engine's work, on the thread that opens the database.
     /// It can't use databases of this crate, neither this one nor others: that answers

@@ -10,6 +10,7 @@ use crate::compression::{CodecChoice, PageCodec};
 use crate::config::{Safety, Settings};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
+use crate::observe::{Observer, Operation, Span};
 use crate::raw::{Connection, Param};
 use crate::stats::{self, DbStats};
 use crate::write::Durability;
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     background: Option<Background>,
     connection: Connection,
     metrics: Option<LsmMetrics>,
+    observer: Observer,
     autocheckpoint_kib: i32,
     safety: Safety,
     use_log: bool,
@@ -43,8 +45,19 @@ impl Session {
         settings: &Settings,
         metrics: Option<&LsmMetrics>,
     ) -> Result<Session, LsmError> {
+        let span = Span::open(path, settings.read_only);
+        let opened = Session::connect(path, settings, metrics);
+        span.end(opened.as_ref().err(), None);
+        opened
+    }
+
+    fn connect(
+        path: &Path,
+        settings: &Settings,
+        metrics: Option<&LsmMetrics>,
+    ) -> Result<Session, LsmError> {
         settings.check().map_err(|error| error.with_path(path))?;
-        let connect = || {
+        let open = || {
             Connection::open(
                 &settings.env,
                 path,
@@ -55,14 +68,15 @@ impl Session {
         };
         #[cfg(unix)]
         let connection = match &settings.on_recovery {
-            Some(hook) => hook.watch(connect)?,
-            None => connect()?,
+            Some(hook) => hook.watch(open)?,
+            None => open()?,
         };
         #[cfg(not(unix))]
-        let connection = connect()?;
+        let connection = open()?;
         let background = Background::start(path, settings, metrics)?;
         Ok(Session {
             background,
+            observer: Observer::new(settings.db_metrics.as_ref(), &connection),
             connection,
             metrics: metrics.cloned(),
             autocheckpoint_kib: settings.own_autocheckpoint_kib(),
@@ -86,15 +100,23 @@ impl Session {
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {
-        self.write(|connection| connection.insert(key, value))
+        let bytes = key.len() + value.len();
+        self.write(Operation::Insert(bytes), |connection| {
+            connection.insert(key, value)
+        })
     }
 
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), LsmError> {
-        self.write(|connection| connection.delete(key))
+        self.write(Operation::Remove(key.len()), |connection| {
+            connection.delete(key)
+        })
     }
 
     pub(crate) fn delete_range(&mut self, begin: &[u8], end: &[u8]) -> Result<(), LsmError> {
-        self.write(|connection| connection.delete_range(begin, end))
+        let bytes = begin.len() + end.len();
+        self.write(Operation::RemoveRange(bytes), |connection| {
+            connection.delete_range(begin, end)
+        })
     }
 
     /// Opens a transaction, unless one is open.
@@ -121,7 +143,7 @@ impl Session {
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), LsmError> {
-        self.write(Connection::commit)
+        self.write(Operation::Commit, Connection::commit)
     }
 
     pub(crate) fn commit_with(&mut self, durability: Durability) -> Result<(), LsmError> {
@@ -130,9 +152,9 @@ impl Session {
             (durability.safety(usual)).map_err(|error| error.with_path(self.connection.path()))?;
         match safety {
             None => self.commit(),
-            Some(safety) if self.use_log => {
-                self.write(|connection| connection.commit_at(safety as i32, usual as i32))
-            }
+            Some(safety) if self.use_log => self.write(Operation::Commit, |connection| {
+                connection.commit_at(safety as i32, usual as i32)
+            }),
             Some(_) => {
                 self.commit()?;
                 if durability == Durability::Sync {
@@ -199,9 +221,20 @@ impl Session {
         }
     }
 
-    /// Every write goes through here: refused after a background failure, timed, and
-    /// followed by the writer's share of the background work.
+    /// Every write goes through here: shown to those who listen.
     fn write(
+        &mut self,
+        operation: Operation,
+        work: impl FnMut(&mut Connection) -> Result<(), LsmError>,
+    ) -> Result<(), LsmError> {
+        let running = self.observer.start(operation, &self.connection);
+        let result = self.write_unseen(work);
+        (self.observer).end(running, &self.connection, |()| None, result)
+    }
+
+    /// Refused after a background failure, timed, and followed by the writer's share of the
+    /// background work.
+    fn write_unseen(
         &mut self,
         mut operation: impl FnMut(&mut Connection) -> Result<(), LsmError>,
     ) -> Result<(), LsmError> {
@@ -242,15 +275,19 @@ impl Session {
         }
     }
 
-    /// Work on the file, which waits for others.
+    /// Work on the file, which waits for others. `kib` says how much of it there was, if the
+    /// result does.
     fn maintain<T>(
         &mut self,
-        mut operation: impl FnMut(&mut Connection) -> Result<T, LsmError>,
+        operation: Operation,
+        kib: impl FnOnce(&T) -> Option<u32>,
+        mut work: impl FnMut(&mut Connection) -> Result<T, LsmError>,
     ) -> Result<T, LsmError> {
+        let running = self.observer.start(operation, &self.connection);
         self.hear_background();
-        let result = patiently(|| operation(&mut self.connection));
+        let result = patiently(|| work(&mut self.connection));
         self.halt_after_failure();
-        result
+        self.observer.end(running, &self.connection, kib, result)
     }
 
     /// The failure after which the handle only reads.
@@ -261,17 +298,25 @@ impl Session {
 
     /// Writes what is in memory to the database file.
     pub(crate) fn flush(&mut self) -> Result<(), LsmError> {
-        self.maintain(Connection::flush)
+        self.maintain(Operation::Flush, |()| None, Connection::flush)
     }
 
     /// Makes the database file durable; returns the KiB that it was behind.
     pub(crate) fn checkpoint(&mut self) -> Result<u32, LsmError> {
-        self.maintain(Connection::checkpoint)
+        self.maintain(
+            Operation::Checkpoint,
+            |kib| Some(*kib),
+            Connection::checkpoint,
+        )
     }
 
     /// Flushes the old tree and merges until about so many KiB were written; returns how many.
     pub(crate) fn work(&mut self, kib: u32) -> Result<u32, LsmError> {
-        self.maintain(|connection| connection.work(0, Some(kib.max(1))))
+        self.maintain(
+            Operation::Work,
+            |kib| Some(*kib),
+            |connection| connection.work(0, Some(kib.max(1))),
+        )
     }
 
     /// What the database looks like inside.
@@ -325,6 +370,15 @@ impl Session {
     /// Flushes, merges by `merge` while checkpoints come often, and makes it durable if that
     /// has merged everything.
     fn merge_all(
+        &mut self,
+        merge: impl FnOnce(&mut Connection) -> Result<bool, LsmError>,
+    ) -> Result<bool, LsmError> {
+        let running = self.observer.start(Operation::Compact, &self.connection);
+        let result = self.merge_all_unseen(merge);
+        (self.observer).end(running, &self.connection, |_| None, result)
+    }
+
+    fn merge_all_unseen(
         &mut self,
         merge: impl FnOnce(&mut Connection) -> Result<bool, LsmError>,
     ) -> Result<bool, LsmError> {

@@ -15,6 +15,7 @@ use crate::config::{BackgroundMode, Settings};
 use crate::env::{Opening, Process};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
+use crate::observe::Observer;
 use crate::raw::Connection;
 use signals::{Job, Signals};
 use worker::Worker;
@@ -81,38 +82,38 @@ impl Background {
         };
         if merges {
             // Alone, the merger checkpoints as it goes.
-            let conn = open(path, settings, !checkpoints)?;
-            background.spawn("lsmlite-merger", Job::Merge, conn, checkpoints, metrics)?;
+            let mut worker = background.worker(path, settings, !checkpoints, metrics)?;
+            worker.reports_debt = checkpoints;
+            background.spawn("lsmlite-merger", Job::Merge, worker)?;
         }
         if checkpoints {
-            let conn = open(path, settings, false)?;
-            background.spawn(
-                "lsmlite-checkpointer",
-                Job::Checkpoint,
-                conn,
-                false,
-                metrics,
-            )?;
+            let worker = background.worker(path, settings, false, metrics)?;
+            background.spawn("lsmlite-checkpointer", Job::Checkpoint, worker)?;
         }
         Ok(Some(background))
     }
 
-    fn spawn(
-        &mut self,
-        name: &str,
-        job: Job,
-        connection: Connection,
-        reports_debt: bool,
+    /// One that does nothing yet, with a connection of its own.
+    fn worker(
+        &self,
+        path: &Path,
+        settings: &Settings,
+        checkpoints: bool,
         metrics: Option<&LsmMetrics>,
-    ) -> Result<(), LsmError> {
-        let path = connection.path().to_owned();
-        let worker = Worker {
+    ) -> Result<Worker, LsmError> {
+        let connection = open(path, settings, checkpoints)?;
+        Ok(Worker {
+            observer: Observer::new(settings.db_metrics.as_ref(), &connection),
             connection,
             signals: Arc::clone(&self.signals),
             limits: self.limits,
-            reports_debt,
+            reports_debt: false,
             metrics: metrics.cloned(),
-        };
+        })
+    }
+
+    fn spawn(&mut self, name: &str, job: Job, worker: Worker) -> Result<(), LsmError> {
+        let path = worker.connection.path().to_owned();
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || worker.run(job))

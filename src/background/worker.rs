@@ -10,6 +10,7 @@ use super::Limits;
 use super::signals::{Job, Signals};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
+use crate::observe::{Observer, Operation};
 use crate::raw::Connection;
 
 /// How much is merged between two looks at the stop flag and the checkpoint debt.
@@ -24,6 +25,7 @@ pub(super) struct Worker {
     /// Another thread checkpoints: tell it when to, and wait when it falls behind.
     pub(super) reports_debt: bool,
     pub(super) metrics: Option<LsmMetrics>,
+    pub(super) observer: Observer,
 }
 
 impl Worker {
@@ -33,8 +35,8 @@ impl Worker {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             while self.signals.await_request(job) {
                 match job {
-                    Job::Merge => self.merge()?,
-                    Job::Checkpoint => self.checkpoint()?,
+                    Job::Merge => self.shown(Operation::Background, Worker::merge)?,
+                    Job::Checkpoint => self.shown(Operation::Checkpoint, Worker::checkpoint)?,
                 }
             }
             Ok(())
@@ -49,8 +51,20 @@ impl Worker {
         self.signals.fail(error);
     }
 
+    /// Does work that says how many KiB there were, and shows it to those who listen.
+    fn shown(
+        &mut self,
+        operation: Operation,
+        work: impl FnOnce(&mut Worker) -> Result<u32, LsmError>,
+    ) -> Result<(), LsmError> {
+        let running = self.observer.start(operation, &self.connection);
+        let result = work(self);
+        let result = (self.observer).end(running, &self.connection, |kib| Some(*kib), result);
+        result.map(|_| ())
+    }
+
     /// Writes the old tree to the file and merges until nothing is left to merge.
-    fn merge(&mut self) -> Result<(), LsmError> {
+    fn merge(&mut self) -> Result<u32, LsmError> {
         let start = Instant::now();
         let mut total_kib: u32 = 0;
         while !self.signals.is_stopping() {
@@ -74,7 +88,7 @@ impl Worker {
         if let Some(metrics) = &self.metrics {
             metrics.observe_work(start.elapsed(), total_kib);
         }
-        Ok(())
+        Ok(total_kib)
     }
 
     fn report_debt(&self) -> Result<(), LsmError> {
@@ -92,7 +106,7 @@ impl Worker {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<(), LsmError> {
+    fn checkpoint(&mut self) -> Result<u32, LsmError> {
         let start = Instant::now();
         while !self.signals.is_stopping() {
             match self.connection.checkpoint() {
@@ -101,13 +115,13 @@ impl Worker {
                     if let Some(metrics) = &self.metrics {
                         metrics.observe_checkpoint(start.elapsed(), kib);
                     }
-                    return Ok(());
+                    return Ok(kib);
                 }
                 Err(error) if error.is_busy() => thread::sleep(BUSY_PAUSE),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(0)
     }
 }
 

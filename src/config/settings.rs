@@ -6,6 +6,7 @@ use super::{BackgroundMode, Mmap, Safety};
 use crate::compression::CodecChoice;
 use crate::env::{Env, Opening};
 use crate::error::{LsmError, LsmErrorCode};
+use crate::observe::DbMetrics;
 use crate::raw::Param;
 #[cfg(unix)]
 use crate::recovery::RecoveryHook;
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) use_log: bool,
     pub(crate) multi_process: bool,
     pub(crate) busy_timeout: Duration,
+    pub(crate) db_metrics: Option<DbMetrics>,
     #[cfg(unix)]
     pub(crate) on_recovery: Option<RecoveryHook>,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             use_log: true,
             multi_process: false,
             busy_timeout: Duration::ZERO,
+            db_metrics: None,
             #[cfg(unix)]
             on_recovery: None,
         }
