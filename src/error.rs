@@ -185,10 +185,14 @@ impl fmt::Display for Details {
         if self.cancelled {
             return write!(f, ": the progress callback stopped it, nothing was changed");
         }
-        let advice = self.advice.unwrap_or(self.code.advice());
-        match &self.message {
-            Some(message) => write!(f, ": {message} ({advice})")?,
-            None => write!(f, ": {advice}")?,
+        match (&self.message, self.advice) {
+            (Some(message), Some(advice)) => write!(f, ": {message} ({advice})")?,
+            // What is said about a misuse says what to do instead.
+            (Some(message), None) if self.code == LsmErrorCode::LsmMisuse => {
+                write!(f, ": {message}")?;
+            }
+            (Some(message), None) => write!(f, ": {message} ({})", self.code.advice())?,
+            (None, advice) => write!(f, ": {}", advice.unwrap_or(self.code.advice()))?,
         }
         write!(f, " [{:?}, code {}]", self.code, self.raw)
     }
@@ -253,7 +257,7 @@ impl LsmError {
         self
     }
 
-    #[cfg(feature = "typed")]
+    /// What to do, where that isn't what the code says.
     pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
         self.0.advice = Some(advice);
         self

@@ -97,7 +97,7 @@ impl LsmDb {
         if connection.name() != snapshot.connection.name() {
             let error = LsmError::new("snapshot_cost", LsmErrorCode::LsmMisuse);
             return Err(error.with_path(connection.path()).with_message(format!(
-                "the snapshot is one of {}",
+                "the snapshot is one of {}: ask a handle of that",
                 snapshot.connection.path().display()
             )));
         }

@@ -157,3 +157,53 @@ fn what_failed_without_harm_is_not_part_of_the_next_error() -> Result {
     }
     Ok(())
 }
+
+/// Advice to check permissions, or talk of a wrong state, helps nobody who chose a wrong name.
+#[test]
+fn advice_fits_what_is_wrong() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    let mut db = LsmDb::open(path("db.lsm"))?;
+    db.table("one")?.insert("k", "v")?;
+    db.table("two")?.insert("k", "v")?;
+    db.backup(path("copy.lsm"))?;
+    std::fs::write(path("file"), "something")?;
+    std::fs::write(path("other.lsm-log"), "something")?;
+    std::fs::copy(path("copy.lsm"), path("used.lsm"))?;
+    std::fs::write(path("used.lsm-log"), "something")?;
+    let limited = || LsmDb::builder().memory_limit_kib(100);
+    let overwrite = || lsmlite_rs::Restore::new().overwrite(true);
+    let cases = [
+        (db.rename_table("none", "new").err(), "`tables` lists"),
+        (db.rename_table("one", "two").err(), "choose another name"),
+        (db.rename_table("one", "").err(), "needs a name"),
+        (db.backup(path("file")).err(), "choose another path"),
+        (db.backup(path("other.lsm")).err(), "move it away"),
+        (db.backup(dir.path()).err(), "name the file"),
+        (
+            overwrite().run(path("copy.lsm"), dir.path()).err(),
+            "name the file",
+        ),
+        (
+            overwrite().run(path("used.lsm"), path("new.lsm")).err(),
+            "open it as a database",
+        ),
+        (
+            lsmlite_rs::restore(path("copy.lsm"), path("file")).err(),
+            "overwrite(true)",
+        ),
+        (
+            lsmlite_rs::salvage(path("copy.lsm"), path("file")).err(),
+            "where there is nothing",
+        ),
+        (limited().open(path("new.lsm")).err(), "3072 at least"),
+    ];
+    for (error, advice) in cases {
+        let error = error.ok_or(advice)?;
+        let text = error.to_string();
+        assert!(text.contains(advice), "{text}");
+        assert!(!text.contains("present state"), "{text}");
+        assert!(!text.contains("permissions"), "{text}");
+    }
+    Ok(())
+}

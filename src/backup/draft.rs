@@ -16,6 +16,9 @@ use crate::ffi;
 /// Between the target's name and the numbers that make a draft's name unique.
 const MARK: &str = "-lsmlite-draft-";
 
+const NAME_A_FILE: &str = "name the file that the database is to be";
+const CHOOSE: &str = "choose another path, or set overwrite(true)";
+
 /// The drafts of this process, by number: those that exist, and the number of the next one.
 static OWN: Mutex<(BTreeSet<u64>, u64)> = Mutex::new((BTreeSet::new(), 0));
 
@@ -55,7 +58,7 @@ impl<'a> Target<'a> {
             overwrite,
         };
         if given.file_name().is_none() {
-            return Err(target.refuse(LsmErrorCode::LsmCantOpen, "the path names no file"));
+            return Err(target.refuse_path("the path names no file", NAME_A_FILE));
         }
         target.check()?;
         if overwrite && target.exists() {
@@ -72,14 +75,14 @@ impl<'a> Target<'a> {
             return Err(self.refuse(LsmErrorCode::LsmBusy, message));
         }
         if self.path.is_dir() {
-            return Err(self.refuse(LsmErrorCode::LsmCantOpen, "this is a directory"));
+            return Err(self.refuse_path("this is a directory", NAME_A_FILE));
         }
         if self.overwrite {
             return Ok(());
         }
         if self.exists() {
             let message = "there is a file already, and it isn't to be overwritten";
-            return Err(self.refuse(LsmErrorCode::LsmCantOpen, message));
+            return Err(self.refuse_path(message, CHOOSE));
         }
         let log = with_suffix(&self.path, "-log");
         if log.symlink_metadata().is_ok() {
@@ -88,7 +91,7 @@ impl<'a> Target<'a> {
                 "there is the log of another database, {}: move it away, or overwrite both",
                 log.display()
             );
-            return Err(self.refuse(LsmErrorCode::LsmCantOpen, message));
+            return Err(self.refuse_path(message, CHOOSE));
         }
         Ok(())
     }
@@ -204,6 +207,12 @@ impl<'a> Target<'a> {
     fn refuse(&self, code: LsmErrorCode, message: impl Into<String>) -> LsmError {
         let error = LsmError::new(self.operation, code);
         error.with_path(self.given).with_message(message)
+    }
+
+    /// Nothing can be put at this path.
+    fn refuse_path(&self, message: impl Into<String>, advice: &'static str) -> LsmError {
+        let refusal = self.refuse(LsmErrorCode::LsmCantOpen, message);
+        refusal.with_advice(advice)
     }
 
     /// An error of the file system, in its words.

@@ -101,7 +101,7 @@ impl Connection {
         self.refuse_failed(operation)?;
         if self.in_transaction() {
             let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message("a transaction is open"));
+            return Err(error.with_message("a transaction is open: end it first"));
         }
         self.exclusive(operation)
     }

@@ -163,7 +163,8 @@ impl Salvage {
         }
         if to.symlink_metadata().is_ok() {
             let message = "there is a file already; salvage makes a new one";
-            return refuse(LsmErrorCode::LsmCantOpen, to, message);
+            return refuse(LsmErrorCode::LsmCantOpen, to, message)
+                .map_err(|error| error.with_advice("choose a path where there is nothing"));
         }
         let source = FileSource::open(from).map_err(|error| verify::io_error(&error, from))?;
         let log = log::source_beside(from);

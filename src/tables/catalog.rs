@@ -25,7 +25,7 @@ fn catalog_key(name: &str) -> Vec<u8> {
 pub(super) fn check_name(operation: &'static str, name: &str) -> Result<(), LsmError> {
     if name.is_empty() {
         let error = LsmError::new(operation, LsmErrorCode::LsmMisuse);
-        return Err(error.with_message("a table needs a name"));
+        return Err(error.with_message("a table needs a name: the empty one isn't allowed"));
     }
     Ok(())
 }
@@ -82,13 +82,14 @@ fn rename(session: &mut Session, old: &str, new: &str) -> Result<(), LsmError> {
         Err(error.with_message(message))
     };
     let Some(number) = from else {
-        let message = format!("there is no table {old:?}");
+        let message = format!("there is no table {old:?}: `tables` lists those there are");
         return refuse(session, LsmErrorCode::LsmMisuse, message);
     };
     match to {
         Some(same) if same == number => return Ok(()),
         Some(_) => {
-            let message = format!("there is a table {new:?} already: drop it first");
+            let message =
+                format!("there is a table {new:?} already: drop it first, or choose another name");
             return refuse(session, LsmErrorCode::LsmMisuse, message);
         }
         None => {}
