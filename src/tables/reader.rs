@@ -12,27 +12,35 @@ use crate::write::Transaction;
 ///
 /// A table that nothing was ever written to is empty.
 pub struct TableReader<'a> {
-    view: Option<View<'a>>,
-    nothing: View<'a>,
+    /// The table, or why it can't be read.
+    view: Result<View<'a>, LsmError>,
 }
 
 impl<'a> TableReader<'a> {
-    pub(super) fn new(view: &View<'a>, number: Option<u32>) -> TableReader<'a> {
+    /// The table of this name, as it is in what `all` reads.
+    pub(super) fn named(all: &View<'a>, name: &str) -> TableReader<'a> {
         TableReader {
-            view: number.map(|number| view.within(prefix(number))),
-            // The catalog's number with a byte behind it that no name begins with.
-            nothing: view.within([&prefix(0)[..], b"\xff"].concat()),
+            view: catalog::find(all, name).map(|number| part(all, number)),
         }
     }
 
-    fn open(view: View<'a>, name: &str) -> Result<TableReader<'a>, LsmError> {
-        catalog::check_name("open a table", name)?;
-        let number = catalog::find(&view, name)?;
-        Ok(TableReader::new(&view, number))
+    pub(super) fn numbered(all: &View<'a>, number: u32) -> TableReader<'a> {
+        TableReader {
+            view: Ok(part(all, Some(number))),
+        }
     }
 
-    pub(super) fn view(&self, _: &'static str) -> Result<View<'a>, LsmError> {
-        Ok(self.view.as_ref().unwrap_or(&self.nothing).clone())
+    fn open(all: View<'a>, name: &str) -> Result<TableReader<'a>, LsmError> {
+        catalog::check_name("open a table", name)?;
+        let reader = TableReader::named(&all, name);
+        match reader.view {
+            Ok(_) => Ok(reader),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn view(&self, operation: &'static str) -> Result<View<'a>, LsmError> {
+        (self.view.clone()).map_err(|error| error.during(operation))
     }
 
     /// How much is in it. Reads the whole table.
@@ -42,6 +50,15 @@ impl<'a> TableReader<'a> {
     pub fn stats(&self) -> Result<TableStats, LsmError> {
         TableStats::of(self.iter())
     }
+}
+
+/// The part of the database that is the table of this number; without one, where nothing is.
+fn part<'a>(all: &View<'a>, number: Option<u32>) -> View<'a> {
+    all.within(match number {
+        Some(number) => prefix(number),
+        // The catalog's number with a byte behind it that no name begins with.
+        None => [&prefix(0)[..], b"\xff"].concat(),
+    })
 }
 
 reads! {

@@ -121,7 +121,12 @@ impl<'a> Table<'a> {
 
     /// The table to be read only, without holding on to it.
     pub fn as_reader(&self) -> TableReader<'_> {
-        TableReader::new(&View::new(self.session.connection()), self.number)
+        let all = View::new(self.session.connection());
+        match self.number {
+            Some(number) => TableReader::numbered(&all, number),
+            // Somebody else may have made it meanwhile.
+            None => TableReader::named(&all, &self.name),
+        }
     }
 
     /// How much is in it. Reads the whole table.
@@ -155,6 +160,21 @@ impl<'a> Table<'a> {
             Ok(number)
         })?;
         self.number = Some(number);
+        Ok(())
+    }
+
+    #[cfg(feature = "typed")]
+    pub(crate) fn session_mut(&mut self) -> &mut Session {
+        self.session
+    }
+
+    /// Finds out anew whether there is such a table: one that was made in a transaction is gone when
+    /// that is rolled back.
+    #[cfg(feature = "typed")]
+    pub(crate) fn look_again(&mut self) -> Result<(), LsmError> {
+        // Nothing known: if this fails, each read and write asks for itself.
+        self.number = None;
+        self.number = catalog::find(&View::new(self.session.connection()), &self.name)?;
         Ok(())
     }
 

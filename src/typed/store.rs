@@ -8,20 +8,22 @@ use crate::error::LsmError;
 use crate::read::View;
 use crate::reader_pool::PooledReader;
 use crate::session::Session;
+use crate::tables::Table;
 use crate::write::{Transaction, WriteBatch};
 
-/// What tables read from: [`LsmDb`], [`Transaction`], [`Reader`](crate::Reader),
-/// [`PooledReader`], [`Snapshot`](crate::Snapshot).
+/// What typed tables read from: [`LsmDb`], [`Transaction`], [`Reader`](crate::Reader),
+/// [`PooledReader`], [`Snapshot`](crate::Snapshot), and the named tables in all of these,
+/// [`Table`] and [`TableReader`](crate::TableReader).
 ///
 /// Implemented in this crate only.
 pub trait ReadStore: Readable {}
 
-/// What tables write to: [`LsmDb`], [`Transaction`] and [`WriteBatch`].
+/// What typed tables write to: [`LsmDb`], [`Transaction`], [`Table`] and [`WriteBatch`].
 ///
 /// Implemented in this crate only.
 pub trait WriteStore: Writable {}
 
-/// What tables read from and write to at once: [`LsmDb`] and [`Transaction`].
+/// What typed tables read from and write to at once: [`LsmDb`], [`Transaction`] and [`Table`].
 ///
 /// Implemented in this crate only.
 pub trait Store: ReadStore + WriteStore + Atomic {}
@@ -61,8 +63,41 @@ impl Readable for PooledReader {
 
 impl ReadStore for PooledReader {}
 
+/// What has a session, in which transactions are open.
+trait InSession {
+    fn session(&mut self) -> Result<&mut Session, LsmError>;
+
+    /// Called where what it knows of the database may be out of date: in a transaction that has
+    /// just begun, and after one was rolled back.
+    fn look_again(&mut self) -> Result<(), LsmError> {
+        Ok(())
+    }
+}
+
+impl InSession for LsmDb {
+    fn session(&mut self) -> Result<&mut Session, LsmError> {
+        self.session_mut("transaction")
+    }
+}
+
+impl InSession for Transaction<'_> {
+    fn session(&mut self) -> Result<&mut Session, LsmError> {
+        Ok(self.session_mut())
+    }
+}
+
+impl InSession for Table<'_> {
+    fn session(&mut self) -> Result<&mut Session, LsmError> {
+        Ok(self.session_mut())
+    }
+
+    fn look_again(&mut self) -> Result<(), LsmError> {
+        Table::look_again(self)
+    }
+}
+
 macro_rules! writes {
-    ($type:ty, $store:ident => $session:expr) => {
+    ($type:ty) => {
         impl Writable for $type {
             fn insert_record(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {
                 self.insert(key, value)
@@ -86,7 +121,7 @@ macro_rules! writes {
                 &mut self,
                 work: impl FnOnce(&mut Self) -> Result<T, LsmError>,
             ) -> Result<T, LsmError> {
-                atomically(self, |$store| $session, work)
+                atomically(self, work)
             }
         }
 
@@ -96,8 +131,9 @@ macro_rules! writes {
     };
 }
 
-writes!(LsmDb, db => db.session_mut("transaction"));
-writes!(Transaction<'_>, transaction => Ok(transaction.session_mut()));
+writes!(LsmDb);
+writes!(Transaction<'_>);
+writes!(Table<'_>);
 
 impl Writable for WriteBatch {
     fn insert_record(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {
@@ -122,43 +158,40 @@ impl Writable for WriteBatch {
 
 impl WriteStore for WriteBatch {}
 
-/// Finds the session of a store.
-type FindSession<S> = fn(&mut S) -> Result<&mut Session, LsmError>;
-
-fn atomically<S, T>(
+fn atomically<S: InSession, T>(
     store: &mut S,
-    session: FindSession<S>,
     work: impl FnOnce(&mut S) -> Result<T, LsmError>,
 ) -> Result<T, LsmError> {
-    let found = session(store)?;
-    let level = if found.connection().in_transaction() {
-        Some(found.begin_nested()?)
+    let session = store.session()?;
+    let level = if session.connection().in_transaction() {
+        Some(session.begin_nested()?)
     } else {
-        found.begin()?;
+        session.begin()?;
         None
     };
     let mut level = Level {
         store,
-        session,
         level,
         is_open: true,
     };
+    if level.level.is_none() {
+        level.store.look_again()?;
+    }
     let done = work(level.store)?;
     level.commit()?;
     Ok(done)
 }
 
 /// A transaction, or one within another, that is rolled back when it is dropped.
-struct Level<'a, S> {
+struct Level<'a, S: InSession> {
     store: &'a mut S,
-    session: FindSession<S>,
     level: Option<i32>,
     is_open: bool,
 }
 
-impl<S> Level<'_, S> {
+impl<S: InSession> Level<'_, S> {
     fn commit(&mut self) -> Result<(), LsmError> {
-        let session = (self.session)(self.store)?;
+        let session = self.store.session()?;
         match self.level {
             None => session.commit()?,
             Some(level) => session.commit_nested(level)?,
@@ -168,14 +201,15 @@ impl<S> Level<'_, S> {
     }
 }
 
-impl<S> Drop for Level<'_, S> {
+impl<S: InSession> Drop for Level<'_, S> {
     fn drop(&mut self) {
-        if let (true, Ok(session)) = (self.is_open, (self.session)(self.store)) {
-            // The error that led here is the one to report.
+        // The error that led here is the one to report.
+        if let (true, Ok(session)) = (self.is_open, self.store.session()) {
             let _ = match self.level {
                 None => session.rollback(),
                 Some(level) => session.rollback_nested(level),
             };
+            let _ = self.store.look_again();
         }
     }
 }

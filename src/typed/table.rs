@@ -66,6 +66,27 @@ use crate::read::View;
 /// assert_eq!(NAMES.first(&snapshot)?, Some((1, "ada".to_string())));
 /// # Ok(()) }
 /// ```
+///
+/// Within a named [`Table`](crate::Table) it needs no prefix of its own, as long as nothing else is
+/// in there:
+///
+/// ```
+/// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+/// use lsmlite_rs::typed::TypedTable;
+///
+/// const STOCK: TypedTable<String, u32> = TypedTable::new(b"");
+///
+/// let mut tx = db.transaction()?;
+/// STOCK.insert(&mut tx.table("oslo")?, "apples", 7)?;
+/// STOCK.update_with(&mut tx.table("bergen")?, "apples", |n| Some(n.unwrap_or(0) + 1))?;
+/// tx.commit()?;
+///
+/// assert_eq!(STOCK.get(&db.read_table("oslo")?, "apples")?, Some(7));
+/// assert_eq!(STOCK.first(&db.snapshot()?.read_table("bergen")?)?, Some(("apples".into(), 1)));
+/// # Ok(()) }
+/// ```
 pub struct TypedTable<K, V, F = Postcard> {
     space: Space,
     types: Types<K, V, F>,

@@ -7,6 +7,7 @@ mod common;
 mod expiry;
 mod hostile;
 mod keys;
+mod named;
 mod samples;
 mod sweeping;
 mod tables;
