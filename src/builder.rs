@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compression::{self, Compression, PageCodec};
-use crate::config::{BackgroundMode, Mmap, Safety, Settings};
+use crate::config::{BackgroundMode, Mmap, Preset, Safety, Settings};
 use crate::db::LsmDb;
 #[cfg(unix)]
 use crate::env::Env;
@@ -84,6 +84,28 @@ impl LsmDbBuilder {
         };
         settings.codecs = compression::choose(codec, self.page_checksums);
         Ok(settings)
+    }
+
+    /// Sets what a [`Preset`] stands for; its documentation has the table.
+    ///
+    /// It replaces what was set before. What is set afterwards counts:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use lsmlite_rs::LsmDb;
+    /// use lsmlite_rs::config::Preset;
+    ///
+    /// let mut db = LsmDb::builder()
+    ///     .preset(Preset::WriteHeavy)
+    ///     .autocheckpoint_kib(128 * 1024)
+    ///     .open(dir.path().join("events.lsm"))?;
+    /// db.insert(b"key", b"value")?;
+    /// # Ok(()) }
+    /// ```
+    pub fn preset(mut self, preset: Preset) -> Self {
+        preset.apply(&mut self.settings);
+        self
     }
 
     /// The environment to open the database in. Default: [`UnixEnv`](crate::env::UnixEnv),
@@ -195,6 +217,55 @@ impl LsmDbBuilder {
         self
     }
 
+    /// Keeps what one open database has in memory below so many KiB, however much is written.
+    /// Default: no limit but that of [`autoflush_kib`](Self::autoflush_kib).
+    ///
+    /// **A transaction comes on top**: it is in memory as a whole until it is committed, and a
+    /// large value several times while it is written, merged or read. Their memory is used again, and
+    /// given back when the last handle of the file is closed.
+    ///
+    /// The limit covers the two in-memory trees, and for the handle and each of its background
+    /// threads 2560 KiB: a page cache of 2 MiB, whose size the engine fixes, and what belongs to it.
+    /// The trees get the rest. That is all that it does: `autoflush_kib` is lowered to
+    /// *(limit − 2560 × (1 + threads)) / 2* if it is larger. So the least limit is 3072, with one
+    /// thread 5632, with two 8192; less memory means more merging.
+    ///
+    /// It doesn't cover:
+    /// - readers and snapshots, 2560 KiB each, and what was written since a snapshot or an
+    ///   iterator began;
+    /// - pages of less than 1 KiB, which take up to 1 MiB more for each connection;
+    /// - what a codec takes for itself, and [mapped](Self::mmap) parts of the file;
+    /// - the recovery of a log: what was in memory when a process died is in memory again;
+    /// - trees of other handles or processes on the same file that were opened with larger ones.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use lsmlite_rs::LsmDb;
+    ///
+    /// let mut db = LsmDb::builder()
+    ///     .memory_limit_kib(4 * 1024)
+    ///     .open(dir.path().join("small.lsm"))?;
+    /// for i in 0..10_000_u32 {
+    ///     db.insert(i.to_be_bytes(), [7; 500])?;
+    /// }
+    /// let stats = db.stats()?;
+    /// assert!(stats.live_tree_kib + stats.waiting_tree_kib <= 4 * 1024 - 2560);
+    ///
+    /// let error = LsmDb::builder()
+    ///     .memory_limit_kib(1024)
+    ///     .open(dir.path().join("tiny.lsm"));
+    /// assert!(error.err().unwrap().to_string().contains("3072 at least"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// [`open`](Self::open) refuses less than that, and a limit that nobody would keep: with
+    /// [`autowork(false)`](Self::autowork) and no merger.
+    pub fn memory_limit_kib(mut self, kib: u32) -> Self {
+        self.settings.memory_limit_kib = Some(kib);
+        self
+    }
+
     /// Page size of a new database in bytes, a power of two from 256 to 65,536.
     /// Default: 4096. A block must hold at least eight pages.
     pub fn page_size_bytes(mut self, bytes: u32) -> Self {
@@ -275,5 +346,60 @@ impl LsmDbBuilder {
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.settings.busy_timeout = timeout;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::Param;
+
+    /// Names and numbers of what the engine can be told.
+    fn engine_settings() -> Vec<(&'static str, i32)> {
+        let lines = include_str!("lsm1/bindings.rs").lines();
+        let settings = lines.filter_map(|line| {
+            let (name, number) = line
+                .strip_prefix("pub const LSM_CONFIG_")?
+                .strip_suffix(';')?
+                .split_once(": i32 = ")?;
+            Some((name, number.parse().ok()?))
+        });
+        settings.collect()
+    }
+
+    #[test]
+    fn every_setting_of_the_engine_can_be_set() {
+        let number = |params: &[(Param, i32)], setting| {
+            let mut found = params.iter().filter(|(param, _)| *param as i32 == setting);
+            found.next().map(|(_, value)| *value)
+        };
+        let usual = LsmDbBuilder::new().into_settings().unwrap().params();
+        let changed = LsmDbBuilder::new()
+            .autoflush_kib(1)
+            .page_size_bytes(256)
+            .safety(Safety::Off)
+            .block_size_kib(64)
+            .autowork(false)
+            .mmap(Mmap::All)
+            .use_log(false)
+            .automerge_segments(2)
+            .max_free_list(2)
+            .multi_process(true)
+            .autocheckpoint_kib(64)
+            .read_only(true)
+            .into_settings()
+            .unwrap()
+            .params();
+        let settings = engine_settings();
+        assert_eq!(settings.len(), 15);
+        for (name, setting) in settings {
+            if name.contains("COMPRESSION") {
+                // Codecs are handed over in another way; tests/codecs.rs shows that they work.
+                continue;
+            }
+            let (before, after) = (number(&usual, setting), number(&changed, setting));
+            assert!(before.is_some() && after.is_some(), "{name} can't be set");
+            assert_ne!(before, after, "{name} stays as it is");
+        }
     }
 }

@@ -28,6 +28,11 @@
 //! [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first.
 //! [`LsmDb::table`] is a key space of its own in the same file.
 //!
+//! # Settings
+//!
+//! [`LsmDbBuilder`] has every setting, [presets](config::Preset) for common purposes, and a
+//! [limit for memory](LsmDbBuilder::memory_limit_kib).
+//!
 //! # Two faces
 //!
 //! The methods of [`LsmDb`] and [`LsmDbBuilder`] are the ones to start with; their errors are

@@ -4,10 +4,11 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{Model, Result, SplitMix64, assert_same, contents};
 use lsmlite_rs::compression::Compression;
-use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
+use lsmlite_rs::config::{BackgroundMode, Mmap, Preset, Safety};
 use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmErrorCode};
 
 #[test]
@@ -41,6 +42,14 @@ fn a_setting_out_of_range_is_refused_before_a_file_is_created() -> Result {
         ("max_free_list", new().max_free_list(0)),
         ("max_free_list", new().max_free_list(1)),
         ("max_free_list", new().max_free_list(25)),
+        ("3072 at least", new().memory_limit_kib(3071)),
+        (
+            "8192 at least",
+            new()
+                .memory_limit_kib(8191)
+                .background(BackgroundMode::MergerAndCheckpointer),
+        ),
+        ("autowork", new().memory_limit_kib(9000).autowork(false)),
         ("mmap", new().mmap(Mmap::UpToKib(0))),
         ("mmap", new().mmap(Mmap::UpToKib(1))),
         ("mmap", new().mmap(Mmap::UpToKib(1 << 31))),
@@ -68,6 +77,15 @@ fn the_ends_of_every_range_are_accepted() -> Result {
         new().autoflush_kib(0),
         new().autoflush_kib(1),
         new().autoflush_kib(1024 * 1024),
+        new().memory_limit_kib(3072),
+        new()
+            .memory_limit_kib(8192)
+            .background(BackgroundMode::MergerAndCheckpointer),
+        new().memory_limit_kib(u32::MAX),
+        new().preset(Preset::WriteHeavy),
+        new().preset(Preset::Archive),
+        new().preset(Preset::LowLatency),
+        new().preset(Preset::SmallMemory),
         new().autocheckpoint_kib(0),
         new().autocheckpoint_kib(64),
         new()
@@ -311,4 +329,35 @@ fn a_checkpoint_after_every_page_lets_work_end() -> Result {
         Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it never ends"),
         _ => worker.join().map_err(|_| "a panic")?,
     }
+}
+
+/// Everything that takes a path or bytes takes whatever can be seen as such.
+#[test]
+fn paths_and_bytes_are_taken_in_every_form() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("forms.lsm");
+    let text = path.to_str().ok_or("no text")?;
+    LsmDb::open(text)?.close()?;
+    LsmDb::open(String::from(text))?.close()?;
+    LsmDb::open(path.as_os_str())?.close()?;
+    LsmDb::builder().open(path.clone())?.close()?;
+    let mut db = LsmDb::builder().busy_timeout(Duration::ZERO).open(&path)?;
+    db.insert("text", String::from("owned"))?;
+    db.insert([1_u8, 2], vec![3_u8])?;
+    db.insert(b"bytes", &b"borrowed"[..])?;
+    db.insert(
+        std::borrow::Cow::Borrowed(b"cow".as_slice()),
+        Box::from([4_u8]) as Box<[u8]>,
+    )?;
+    assert_eq!(db.get(String::from("text"))?, Some(b"owned".to_vec()));
+    assert_eq!(db.range("a".."d").count(), 2);
+    assert_eq!(db.range(vec![1_u8]..=vec![1_u8, 2]).count(), 1);
+    assert_eq!(db.prefix(String::from("te")).count(), 1);
+    db.remove_range("b".."d")?;
+    db.backup(dir.path().join("copy.lsm").as_os_str())?;
+    assert_eq!(
+        lsmlite_rs::verify_file(dir.path().join("copy.lsm"))?.records,
+        2
+    );
+    Ok(())
 }

@@ -72,7 +72,7 @@ impl Background {
             signals: Arc::default(),
             threads: Vec::new(),
             limits: Limits {
-                tree_kib: settings.autoflush_kib,
+                tree_kib: settings.tree_kib(),
                 debt_kib: settings.autocheckpoint_kib,
             },
             merges,

@@ -20,7 +20,9 @@ pub(crate) struct Settings {
     pub(crate) background: BackgroundMode,
     pub(crate) codecs: CodecChoice,
     pub(crate) safety: Safety,
+    /// As asked for; [`tree_kib`](Settings::tree_kib) is what is in force.
     pub(crate) autoflush_kib: u32,
+    pub(crate) memory_limit_kib: Option<u32>,
     pub(crate) page_size_bytes: u32,
     pub(crate) block_size_kib: u32,
     pub(crate) autowork: bool,
@@ -46,6 +48,7 @@ impl Default for Settings {
             codecs: CodecChoice::default(),
             safety: Safety::Normal,
             autoflush_kib: 16 * 1024,
+            memory_limit_kib: None,
             page_size_bytes: 4096,
             block_size_kib: 8 * 1024,
             autowork: true,
@@ -91,6 +94,7 @@ impl Settings {
                 self.block_size_kib, self.page_size_bytes
             )));
         }
+        self.check_memory()?;
         if !self.env.can_map() && (self.mmap != Mmap::Off || self.multi_process) {
             return Err(refuse(
                 "this environment has no mapped files: set mmap to Off and multi_process to false"
@@ -110,15 +114,20 @@ impl Settings {
 
     /// The parameters of the caller's own connection.
     pub(crate) fn params(&self) -> Vec<(Param, i32)> {
-        let merges = matches!(
-            self.background,
-            BackgroundMode::None | BackgroundMode::Checkpointer
-        );
+        let works = self.autowork && !self.has_merger();
         let mut params = self.shared_params();
         params.push((Param::ReadOnly, i32::from(self.read_only)));
-        params.push((Param::Autowork, i32::from(merges && self.autowork)));
+        params.push((Param::Autowork, i32::from(works)));
         params.push((Param::AutocheckpointKib, self.own_autocheckpoint_kib()));
         params
+    }
+
+    /// True if a thread of its own flushes and merges.
+    pub(super) fn has_merger(&self) -> bool {
+        matches!(
+            self.background,
+            BackgroundMode::Merger | BackgroundMode::MergerAndCheckpointer
+        )
     }
 
     /// After how many KiB the caller's own connection checkpoints; 0: never.
@@ -159,7 +168,7 @@ impl Settings {
                     Safety::Full => 2,
                 },
             ),
-            (Param::AutoflushKib, int(self.autoflush_kib)),
+            (Param::AutoflushKib, int(self.tree_kib())),
             // The block first: the engine compares each new size with the other.
             (Param::BlockSizeKib, int(self.block_size_kib)),
             (Param::PageSizeBytes, int(self.page_size_bytes)),
@@ -200,7 +209,7 @@ fn power_of_two(name: &str, value: u32, least: u32, most: u32) -> Result<(), Lsm
     Err(refuse(format!("{name} = {value} is not a power of two")))
 }
 
-fn refuse(message: String) -> LsmError {
+pub(super) fn refuse(message: String) -> LsmError {
     LsmError::new("open", LsmErrorCode::LsmMisuse).with_message(message)
 }
 

@@ -329,10 +329,17 @@ pub fn alone(test: &str) -> Result<bool> {
     if child_argument().is_some() {
         return Ok(true);
     }
+    pass_alone(test, "")?;
+    Ok(false)
+}
+
+/// Runs `test` in a process of its own, where it finds `argument`; there it must pass.
+pub fn pass_alone(test: &str, argument: impl AsRef<OsStr>) -> Result {
     // AddressSanitizer keeps freed memory for a while, which isn't what we count.
     let mut sanitizer = std::env::var("ASAN_OPTIONS").unwrap_or_default();
     sanitizer.push_str(":quarantine_size_mb=1");
-    let output = child(test, "")?.env("ASAN_OPTIONS", sanitizer).output()?;
+    let mut child = child(test, argument)?;
+    let output = child.env("ASAN_OPTIONS", sanitizer).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && text.contains("1 passed"),
@@ -340,7 +347,7 @@ pub fn alone(test: &str) -> Result<bool> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(false)
+    Ok(())
 }
 
 /// KiB of memory that this process occupies.

@@ -1,0 +1,112 @@
+//! The memory limit: what it covers, and the settings that follow from it.
+
+use super::settings::refuse;
+use super::{BackgroundMode, Settings};
+use crate::error::LsmError;
+
+/// What a connection takes: a page cache of 2 MiB, which the engine doesn't let us change, and
+/// what belongs to its pages, its log and its merges.
+const CONNECTION_KIB: u32 = 2 * 1024 + 512;
+/// With smaller trees than this, everything would be merged over and over again.
+const LEAST_TREE_KIB: u32 = 256;
+
+impl Settings {
+    /// The size at which an in-memory tree is closed. Under a limit, two of them and all
+    /// connections must fit.
+    pub(crate) fn tree_kib(&self) -> u32 {
+        let room = self.memory_limit_kib.map_or(u32::MAX, |limit| {
+            limit.saturating_sub(self.connections() * CONNECTION_KIB) / 2
+        });
+        self.autoflush_kib.min(room)
+    }
+
+    /// Says why the limit can't be kept.
+    pub(super) fn check_memory(&self) -> Result<(), LsmError> {
+        let Some(limit) = self.memory_limit_kib else {
+            return Ok(());
+        };
+        let connections = self.connections();
+        let least = connections * CONNECTION_KIB + 2 * LEAST_TREE_KIB;
+        if limit < least {
+            let with = match connections {
+                1 => "a handle without background threads",
+                2 => "a handle and its background thread",
+                _ => "a handle and its two background threads",
+            };
+            return Err(refuse(format!(
+                "memory_limit_kib = {limit} is less than {with} need: {least} at least"
+            )));
+        }
+        if !self.autowork && !self.has_merger() && !self.read_only {
+            return Err(refuse(
+                "memory_limit_kib can't be kept without somebody who writes memory to the file: \
+                 set autowork to true, or choose a background mode with a merger"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many connections the handle opens for itself and its threads.
+    fn connections(&self) -> u32 {
+        match self.background {
+            _ if self.read_only => 1,
+            BackgroundMode::None => 1,
+            BackgroundMode::Merger | BackgroundMode::Checkpointer => 2,
+            BackgroundMode::MergerAndCheckpointer => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(background: BackgroundMode, limit: u32) -> Settings {
+        Settings {
+            background,
+            memory_limit_kib: Some(limit),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn the_least_limit_leaves_the_least_trees_and_the_error_names_it() {
+        for (background, least) in [
+            (BackgroundMode::None, 3072),
+            (BackgroundMode::Merger, 5632),
+            (BackgroundMode::Checkpointer, 5632),
+            (BackgroundMode::MergerAndCheckpointer, 8192),
+        ] {
+            let settings = limited(background, least);
+            settings.check().unwrap();
+            assert_eq!(settings.tree_kib(), LEAST_TREE_KIB, "{background:?}");
+            for too_small in [0, 1, least - 1] {
+                let error = limited(background, too_small).check().unwrap_err();
+                assert!(error.to_string().contains(&least.to_string()), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_makes_trees_smaller_and_never_larger() {
+        let mut settings = limited(BackgroundMode::None, 10_560);
+        assert_eq!(settings.tree_kib(), 4000);
+        settings.autoflush_kib = 1000;
+        assert_eq!(settings.tree_kib(), 1000);
+        assert_eq!(limited(BackgroundMode::None, u32::MAX).tree_kib(), 16_384);
+        assert_eq!(Settings::default().tree_kib(), 16_384);
+    }
+
+    #[test]
+    fn a_limit_that_nobody_keeps_is_refused() {
+        let mut settings = limited(BackgroundMode::None, 1 << 20);
+        settings.autowork = false;
+        let error = settings.check().unwrap_err();
+        assert!(error.to_string().contains("autowork"), "{error}");
+        settings.background = BackgroundMode::Checkpointer;
+        settings.check().unwrap_err();
+        settings.background = BackgroundMode::Merger;
+        settings.check().unwrap();
+    }
+}

@@ -1,0 +1,224 @@
+//! [`Preset`]: settings that belong together, by the purpose that they serve.
+
+use super::{BackgroundMode, Mmap, Settings};
+
+/// Settings for a purpose, to begin with; for
+/// [`LsmDbBuilder::preset`](crate::LsmDbBuilder::preset).
+///
+/// Each stands for exactly these settings, and for nothing else:
+///
+/// | setting | default | `WriteHeavy` | `Archive` | `LowLatency` | `SmallMemory` |
+/// |---|---|---|---|---|---|
+/// | `background` | `None` | `MergerAndCheckpointer` | `None` | `MergerAndCheckpointer` | `None` |
+/// | `autoflush_kib` | 16,384 | 16,384 | 16,384 | 4096 | 1024 |
+/// | `autocheckpoint_kib` | 4096 | 65,536 | 4096 | 16,384 | 4096 |
+/// | `automerge_segments` | 4 | 8 | 32 | 4 | 4 |
+/// | `block_size_kib` of a new file | 8192 | 8192 | 1024 | 8192 | 1024 |
+/// | `mmap` | `Off` | `Off` | `Off` | `Off` | `Off` |
+///
+/// What isn't in the table stays as it is: safety, codec and checksums above all.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Preset {
+    /// As many writes per second as possible, for a while or all day. Threads of their own merge
+    /// and checkpoint; more segments are left to look at for a reader, and the file is larger,
+    /// because freed space waits for rarer checkpoints.
+    WriteHeavy,
+    /// Written once, [compacted](crate::LsmDb::compact), and read from then on. Hardly anything is
+    /// merged until then, so that reading before it is slow; small blocks leave little unused in
+    /// the file. A [codec](crate::LsmDbBuilder::compression) and
+    /// [page checksums](crate::LsmDbBuilder::page_checksums) go well with it.
+    Archive,
+    /// Writes that don't wait for merges and checkpoints, in programs that don't write all the
+    /// time.
+    LowLatency,
+    /// Little memory, also where there are many databases: trees of 1 MiB, and the page cache of
+    /// one connection. Writing costs more, as memory is merged into the file more often. For a
+    /// bound of your own see [`memory_limit_kib`](crate::LsmDbBuilder::memory_limit_kib).
+    SmallMemory,
+}
+
+impl Preset {
+    pub(crate) fn apply(self, settings: &mut Settings) {
+        let defaults = Settings::default();
+        let both = BackgroundMode::MergerAndCheckpointer;
+        settings.background = match self {
+            Preset::WriteHeavy | Preset::LowLatency => both,
+            Preset::Archive | Preset::SmallMemory => BackgroundMode::None,
+        };
+        settings.autoflush_kib = match self {
+            Preset::WriteHeavy | Preset::Archive => defaults.autoflush_kib,
+            Preset::LowLatency => 4 * 1024,
+            Preset::SmallMemory => 1024,
+        };
+        settings.autocheckpoint_kib = match self {
+            Preset::WriteHeavy => 64 * 1024,
+            Preset::LowLatency => 16 * 1024,
+            Preset::Archive | Preset::SmallMemory => defaults.autocheckpoint_kib,
+        };
+        settings.automerge_segments = match self {
+            Preset::WriteHeavy => 8,
+            Preset::Archive => 32,
+            Preset::LowLatency | Preset::SmallMemory => defaults.automerge_segments,
+        };
+        settings.block_size_kib = match self {
+            Preset::WriteHeavy | Preset::LowLatency => defaults.block_size_kib,
+            Preset::Archive | Preset::SmallMemory => 1024,
+        };
+        settings.mmap = Mmap::Off;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::LsmDbBuilder;
+    use crate::compression::Compression;
+    use crate::config::Safety;
+    use crate::db::LsmDb;
+
+    const PRESETS: [Preset; 4] = [
+        Preset::WriteHeavy,
+        Preset::Archive,
+        Preset::LowLatency,
+        Preset::SmallMemory,
+    ];
+
+    /// The rows of the table in the documentation: name, and a value for the default and for each
+    /// preset.
+    fn table() -> Vec<(String, Vec<String>)> {
+        let rows = include_str!("preset.rs").lines().filter_map(|line| {
+            let cells: Vec<&str> = line.strip_prefix("/// | ")?.split(" | ").collect();
+            let cells = cells.iter().map(|cell| cell.trim_end_matches(" |"));
+            let mut cells = cells.map(|cell| cell.replace(['`', ','], ""));
+            let name = cells.next()?.replace(" of a new file", "");
+            Some((name, cells.collect()))
+        });
+        let mut rows: Vec<(String, Vec<String>)> = rows.collect();
+        let head = rows.remove(0).1;
+        let names = PRESETS.map(|preset| format!("{preset:?}"));
+        assert!(head[0] == "default" && head[1..] == names, "{head:?}");
+        rows
+    }
+
+    fn mode(value: &str) -> BackgroundMode {
+        match value {
+            "None" => BackgroundMode::None,
+            "MergerAndCheckpointer" => BackgroundMode::MergerAndCheckpointer,
+            other => panic!("no mode {other}"),
+        }
+    }
+
+    /// Sets by hand what the table says.
+    fn set(builder: LsmDbBuilder, name: &str, value: &str) -> LsmDbBuilder {
+        let number = || value.parse().expect("a number");
+        match name {
+            "background" => builder.background(mode(value)),
+            "autoflush_kib" => builder.autoflush_kib(number()),
+            "autocheckpoint_kib" => builder.autocheckpoint_kib(number()),
+            "automerge_segments" => builder.automerge_segments(number()),
+            "block_size_kib" => builder.block_size_kib(number()),
+            "mmap" if value == "Off" => builder.mmap(Mmap::Off),
+            other => panic!("no setting {other} = {value}"),
+        }
+    }
+
+    /// Every setting, in words.
+    fn all(builder: LsmDbBuilder) -> String {
+        let Settings {
+            env: _,
+            create,
+            read_only,
+            background,
+            codecs,
+            safety,
+            autoflush_kib,
+            memory_limit_kib,
+            page_size_bytes,
+            block_size_kib,
+            autowork,
+            autocheckpoint_kib,
+            automerge_segments,
+            max_free_list,
+            mmap,
+            use_log,
+            multi_process,
+            busy_timeout,
+            db_metrics,
+            on_recovery,
+        } = builder.into_settings().expect("settings");
+        let codec = codecs.preferred.map(|codec| codec.id);
+        let modes = (create, read_only, background, codec, safety, mmap, use_log);
+        let sizes = (autoflush_kib, memory_limit_kib, page_size_bytes);
+        let file = (block_size_kib, autocheckpoint_kib, automerge_segments);
+        let rest = (autowork, max_free_list, multi_process, busy_timeout);
+        let heard = (db_metrics.is_some(), on_recovery.is_some());
+        format!("{modes:?} {sizes:?} {file:?} {rest:?} {heard:?}")
+    }
+
+    /// Other values than the defaults and those of any preset.
+    fn unusual() -> LsmDbBuilder {
+        LsmDb::builder()
+            .create(false)
+            .background(BackgroundMode::Merger)
+            .page_checksums(true)
+            .compression(Compression::None)
+            .safety(Safety::Full)
+            .autoflush_kib(7000)
+            .memory_limit_kib(50_000)
+            .page_size_bytes(8192)
+            .block_size_kib(2048)
+            .autocheckpoint_kib(9000)
+            .automerge_segments(6)
+            .max_free_list(20)
+            .mmap(Mmap::All)
+            .use_log(false)
+            .multi_process(true)
+            .busy_timeout(std::time::Duration::from_secs(3))
+    }
+
+    #[test]
+    fn a_preset_is_what_its_documentation_says_and_nothing_else() {
+        let table = table();
+        assert_eq!(table.len(), 6);
+        for (n, preset) in PRESETS.into_iter().enumerate() {
+            for start in [LsmDb::builder, unusual] {
+                let by_hand = table.iter().fold(start(), |builder, (name, values)| {
+                    set(builder, name, &values[n + 1])
+                });
+                assert_eq!(all(start().preset(preset)), all(by_hand), "{preset:?}");
+            }
+        }
+        let defaults = table.iter().fold(LsmDb::builder(), |builder, row| {
+            set(builder, &row.0, &row.1[0])
+        });
+        assert_eq!(
+            all(defaults),
+            all(LsmDb::builder()),
+            "the column of defaults"
+        );
+    }
+
+    #[test]
+    fn what_is_set_after_a_preset_wins_and_what_was_set_before_does_not() {
+        let table = table();
+        for preset in PRESETS {
+            for (row, (name, values)) in table.iter().enumerate() {
+                for value in values {
+                    let after = set(LsmDb::builder().preset(preset), name, value);
+                    let column = 1 + PRESETS.iter().position(|p| *p == preset).unwrap();
+                    let by_hand = (table.iter().enumerate()).fold(
+                        LsmDb::builder(),
+                        |builder, (other, (name, values))| {
+                            let value = if other == row { value } else { &values[column] };
+                            set(builder, name, value)
+                        },
+                    );
+                    assert_eq!(all(after), all(by_hand), "{preset:?}, {name} = {value}");
+                    let before = set(LsmDb::builder(), name, value).preset(preset);
+                    assert_eq!(all(before), all(LsmDb::builder().preset(preset)));
+                }
+            }
+        }
+    }
+}
