@@ -12,7 +12,7 @@ mod common;
 use common::{SplitMix64, key, short, value};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lsmlite_rs::config::{BackgroundMode, Safety};
-use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder};
+use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, WriteBatch};
 use tempfile::TempDir;
 
 fn empty(builder: LsmDbBuilder) -> (LsmDb, TempDir) {
@@ -86,8 +86,65 @@ fn batches(c: &mut Criterion) {
             db.commit_transaction().unwrap();
         });
     });
+    // Whether it pays to sort a batch first.
+    for sorted in [false, true] {
+        let (mut db, _dir) = empty(LsmDb::builder());
+        let mut random = SplitMix64(4);
+        let mut batch = WriteBatch::new();
+        group.bench_function(
+            if sorted {
+                "batch_sorted"
+            } else {
+                "batch_random"
+            },
+            |b| {
+                b.iter(|| {
+                    let mut keys: Vec<_> = (0..1000).map(|_| key(random.next())).collect();
+                    if sorted {
+                        keys.sort_unstable();
+                    }
+                    batch.clear();
+                    for key in keys {
+                        batch.insert(key, &value);
+                    }
+                    db.write(&batch).unwrap();
+                });
+            },
+        );
+    }
     group.finish();
 }
 
-criterion_group! { name = benches; config = short(); targets = single, sizes, batches }
+/// Sorted records into an empty database, up to the checkpoint that makes them durable.
+fn ingestion(c: &mut Criterion) {
+    const RECORDS: u64 = 200_000;
+    let mut group = c.benchmark_group("sorted_200k_x_16+100B");
+    group.throughput(Throughput::Elements(RECORDS));
+    let value = value(&mut SplitMix64(1));
+    group.bench_function("insert", |b| {
+        b.iter_with_large_drop(|| {
+            let (mut db, dir) = empty(LsmDb::builder());
+            for n in 0..RECORDS {
+                db.insert(key(n), &value).unwrap();
+            }
+            db.flush().unwrap();
+            db.checkpoint().unwrap();
+            (db, dir)
+        });
+    });
+    group.bench_function("ingest", |b| {
+        b.iter_with_large_drop(|| {
+            let (mut db, dir) = empty(LsmDb::builder());
+            db.ingest((0..RECORDS).map(|n| (key(n), &value))).unwrap();
+            (db, dir)
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = single, sizes, batches, ingestion
+}
 criterion_main!(benches);

@@ -25,7 +25,8 @@
 //! # Transactions and tables
 //!
 //! [`LsmDb::transaction`] gives a guard that is rolled back unless it is committed;
-//! [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first.
+//! [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first,
+//! [`LsmDb::ingest`] for records that are sorted already.
 //! [`LsmDb::table`] is a key space of its own in the same file.
 //!
 //! # Settings
@@ -77,7 +78,7 @@
 //! |---|---|---|---|
 //! | `open` | info | opening for the caller, with its recovery; not that of readers | `read_only` |
 //! | `commit` | trace | a transaction's commit, or a write without one, waiting included | `kind`: `commit`, `insert`, `remove`, `remove_range`; `written_kib` |
-//! | `merge` | debug | flushing and merging on request, or by the background thread | `kind`: `flush`, `work`, `compact`, `background`; `written_kib` |
+//! | `merge` | debug | flushing and merging on request, or by the background thread | `kind`: `flush`, `work`, `compact`, `ingest`, `background`; `written_kib` |
 //! | `checkpoint` | debug | a checkpoint on request, or by the background thread | `written_kib` |
 //!
 //! `written_kib` is what went to the database file, the log not counted; for a checkpoint, what it

@@ -11,7 +11,7 @@ use crate::config::{Safety, Settings};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
 use crate::observe::{Observer, Operation, Span};
-use crate::raw::{Connection, Param};
+use crate::raw::{Connection, Param, Source, Stop};
 use crate::stats::{self, DbStats};
 use crate::write::Durability;
 
@@ -36,6 +36,23 @@ pub(crate) struct Session {
     /// How long a write waits for another writer.
     busy_timeout: Duration,
     codecs: CodecChoice,
+}
+
+/// A source that remembers whether it was asked.
+struct Begun<'a> {
+    source: &'a mut dyn Source,
+    has_begun: bool,
+}
+
+impl Source for Begun<'_> {
+    fn advance(&mut self) -> Result<bool, Stop> {
+        self.has_begun = true;
+        self.source.advance()
+    }
+
+    fn record(&self) -> (&[u8], &[u8]) {
+        self.source.record()
+    }
 }
 
 impl Session {
@@ -299,6 +316,29 @@ impl Session {
     /// Writes what is in memory to the database file.
     pub(crate) fn flush(&mut self) -> Result<(), LsmError> {
         self.maintain(Operation::Flush, |()| None, Connection::flush)
+    }
+
+    /// Writes sorted records past log and memory, and makes them durable. False if the source
+    /// stopped it.
+    pub(crate) fn ingest(&mut self, source: &mut dyn Source) -> Result<bool, LsmError> {
+        let mut source = Begun {
+            source,
+            has_begun: false,
+        };
+        let running = self.observer.start(Operation::Ingest, &self.connection);
+        self.hear_background();
+        // What was taken from the source can't be had a second time.
+        let result = patiently_for(MAINTENANCE_TIMEOUT, || {
+            match self.connection.ingest(&mut source) {
+                Err(error) if error.is_busy() && source.has_begun => Ok(Err(error)),
+                Err(error) => Err(error),
+                Ok(done) => Ok(Ok(done)),
+            }
+        });
+        self.halt_after_failure();
+        let result = result.and_then(|result| result);
+        self.observer
+            .end(running, &self.connection, |_| None, result)
     }
 
     /// Makes the database file durable; returns the KiB that it was behind.

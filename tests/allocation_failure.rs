@@ -18,7 +18,7 @@ use lsmlite_rs::{Disk, LsmDb, LsmErrorCode};
 const FAULTS_PER_DISK: u64 = 6;
 const FOR_EVER: Duration = Duration::from_secs(30);
 
-const MUST_HAPPEN: [&str; 10] = [
+const MUST_HAPPEN: [&str; 11] = [
     "memory ran out",
     "memory ran out while opening",
     "an error was returned",
@@ -29,6 +29,7 @@ const MUST_HAPPEN: [&str; 10] = [
     "the same process went on",
     "a new process went on",
     "setting: multi-process",
+    "ingest",
 ];
 
 struct Case<'a> {

@@ -18,7 +18,7 @@ use lsmlite_rs::{LsmDb, LsmErrorCode};
 const FAULTS_PER_DISK: u64 = 4;
 const FOR_EVER: Duration = Duration::from_secs(30);
 
-const MUST_HAPPEN: [&str; 15] = [
+const MUST_HAPPEN: [&str; 16] = [
     "failed: Read",
     "failed: Write",
     "failed: Sync",
@@ -34,6 +34,7 @@ const MUST_HAPPEN: [&str; 15] = [
     "the same process went on",
     "a new process went on",
     "the power went as well",
+    "ingest",
 ];
 
 /// Errors that a failing system may lead to.

@@ -23,7 +23,7 @@ const LOSSES_PER_DISK: u64 = 5;
 const FOR_EVER: Duration = Duration::from_secs(30);
 
 /// What must have happened in any run, or it shows nothing.
-const MUST_HAPPEN: [&str; 27] = [
+const MUST_HAPPEN: [&str; 28] = [
     "died",
     "insert",
     "remove",
@@ -33,6 +33,7 @@ const MUST_HAPPEN: [&str; 27] = [
     "get",
     "scan",
     "flush",
+    "ingest",
     "work",
     "checkpoint",
     "compact",

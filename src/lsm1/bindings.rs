@@ -273,6 +273,16 @@ pub struct lsm_compress_factory {
     >,
     pub xFree: ::core::option::Option<unsafe extern "C" fn(pCtx: *mut ::core::ffi::c_void)>,
 }
+pub type lsmlite_source = ::core::option::Option<
+    unsafe extern "C" fn(
+        pCtx: *mut ::core::ffi::c_void,
+        pbRecord: *mut ::core::ffi::c_int,
+        ppKey: *mut *const ::core::ffi::c_void,
+        pnKey: *mut ::core::ffi::c_int,
+        ppVal: *mut *const ::core::ffi::c_void,
+        pnVal: *mut ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int,
+>;
 unsafe extern "C" {
     #[link_name = "lsmlite_lsm_new"]
     pub fn lsm_new(arg1: *mut lsm_env, ppDb: *mut *mut lsm_db) -> ::core::ffi::c_int;
@@ -416,5 +426,10 @@ unsafe extern "C" {
         iOff: lsm_i64,
         pOut: *mut ::core::ffi::c_void,
         n: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn lsmlite_ingest(
+        db: *mut lsm_db,
+        xNext: lsmlite_source,
+        pCtx: *mut ::core::ffi::c_void,
     ) -> ::core::ffi::c_int;
 }

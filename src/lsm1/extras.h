@@ -21,3 +21,25 @@ int lsmlite_snapshot(lsm_db *db, unsigned int *aOut, int *pnOut);
 ** what lies behind the end of the file reads as zeros.
 */
 int lsmlite_read(lsm_db *db, lsm_i64 iOff, void *pOut, int n);
+
+/*
+** Where records come from: sets *pbRecord, and the record, or leaves it 0 at the end. Key and
+** value must stay where they are until the next call. Whatever it returns but LSM_OK ends the
+** ingestion and is its result.
+*/
+typedef int (*lsmlite_source)(
+  void *pCtx,
+  int *pbRecord,
+  const void **ppKey, int *pnKey,
+  const void **ppVal, int *pnVal
+);
+
+/*
+** Writes records, whose keys must ascend strictly, straight into a run of their own that is newer
+** than everything there is, and makes a checkpoint. If that fails, nothing of them is in the
+** database. Until it returns nobody else writes, works on the file, or makes checkpoints.
+**
+** LSM_BUSY if somebody does so already, before the source is asked for anything; LSM_MISUSE
+** with a cursor or a transaction open.
+*/
+int lsmlite_ingest(lsm_db *db, lsmlite_source xNext, void *pCtx);

@@ -85,7 +85,7 @@ struct Inner {
     families: Families,
     /// The families of operations, by their labels.
     writes: [Histogram; 4],
-    merges: [Histogram; 4],
+    merges: [Histogram; 5],
     /// The engine's own count of pages, which wraps round; `None` until it is known.
     pages_seen: Mutex<Option<u32>>,
 }
@@ -119,6 +119,7 @@ impl DbMetrics {
             merge(Operation::Work).map_err(fail)?,
             merge(Operation::Compact).map_err(fail)?,
             merge(Operation::Background).map_err(fail)?,
+            merge(Operation::Ingest).map_err(fail)?,
         ];
         Ok(DbMetrics(Arc::new(Inner {
             families,
@@ -169,6 +170,7 @@ impl DbMetrics {
             Operation::Work => &self.0.merges[1],
             Operation::Compact => &self.0.merges[2],
             Operation::Background => &self.0.merges[3],
+            Operation::Ingest => &self.0.merges[4],
             Operation::Checkpoint => &self.0.families.checkpoint_seconds,
         };
         histogram.observe(took.as_secs_f64());

@@ -35,6 +35,7 @@ pub(crate) enum Operation {
     Flush,
     Work,
     Compact,
+    Ingest,
     /// Flushing and merging by the background thread.
     Background,
     Checkpoint,
@@ -52,6 +53,7 @@ impl Operation {
             Operation::Flush => "flush",
             Operation::Work => "work",
             Operation::Compact => "compact",
+            Operation::Ingest => "ingest",
             Operation::Background => "background",
             Operation::Checkpoint => "checkpoint",
         }

@@ -43,7 +43,11 @@ mod enabled {
                 | Operation::Commit => {
                     trace_span!(target: TARGET, "commit", %path, kind, written_kib = Empty, error = Empty, busy = Empty)
                 }
-                Operation::Flush | Operation::Work | Operation::Compact | Operation::Background => {
+                Operation::Flush
+                | Operation::Work
+                | Operation::Compact
+                | Operation::Ingest
+                | Operation::Background => {
                     debug_span!(target: TARGET, "merge", %path, kind, written_kib = Empty, error = Empty, busy = Empty)
                 }
                 Operation::Checkpoint => {

@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// The handle for work on the file, which lsm1 allows only outside of transactions.
-    fn idle(&mut self, operation: &'static str) -> Result<*mut ffi::lsm_db, LsmError> {
+    pub(super) fn idle(&mut self, operation: &'static str) -> Result<*mut ffi::lsm_db, LsmError> {
         self.refuse_read_only(operation)?;
         self.refuse_failed(operation)?;
         if self.in_transaction() {

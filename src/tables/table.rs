@@ -8,7 +8,7 @@ use crate::db::LsmDb;
 use crate::error::LsmError;
 use crate::read::{LsmRange, View, reads};
 use crate::session::Session;
-use crate::write::{Transaction, WriteBatch, bounds, remove_within};
+use crate::write::{Failed, Transaction, WriteBatch, bounds, ingest, remove_within};
 
 /// A named key space; made by [`LsmDb::table`] and [`Transaction::table`].
 ///
@@ -117,6 +117,35 @@ impl<'a> Table<'a> {
     /// As [`LsmDb::write`].
     pub fn write(&mut self, batch: &WriteBatch) -> Result<(), LsmError> {
         self.change(|session, prefix| batch.apply(session, prefix))
+    }
+
+    /// Inserts sorted records straight into the file; see [`LsmDb::ingest`].
+    ///
+    /// A table that there isn't yet is made first, and stays if the rest fails.
+    ///
+    /// # Errors
+    /// As [`LsmDb::ingest`]: so not within a transaction.
+    pub fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        records: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<u64, LsmError> {
+        self.try_ingest(records.into_iter().map(Ok::<_, LsmError>))
+    }
+
+    /// [`ingest`](Self::ingest) of records that can fail to come; see [`LsmDb::try_ingest`].
+    ///
+    /// # Errors
+    /// As [`LsmDb::try_ingest`].
+    pub fn try_ingest<K: AsRef<[u8]>, V: AsRef<[u8]>, E: From<LsmError>>(
+        &mut self,
+        records: impl IntoIterator<Item = Result<(K, V), E>>,
+    ) -> Result<u64, E> {
+        let mut full = Vec::new();
+        self.change(|_, prefix| {
+            full = prefix.to_vec();
+            Ok(())
+        })?;
+        ingest(self.session, &full, records.into_iter()).map_err(Failed::into)
     }
 
     /// The table to be read only, without holding on to it.

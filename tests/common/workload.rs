@@ -306,10 +306,11 @@ impl<'a> Workload<'a> {
                 Ok(())
             }
             90..=91 => self.scan(db),
-            92..=93 => {
+            92 => {
                 self.count("flush");
                 Ok(db.flush()?)
             }
+            93 => self.ingest(db),
             94..=95 => {
                 self.count("work");
                 let kib = self.random.below(64) as u32;
@@ -428,6 +429,34 @@ impl<'a> Workload<'a> {
         }
         let result = db.delete_range(&begin, &end);
         (writes, result.map_err(Into::into))
+    }
+
+    /// Sorted records past the log.
+    fn ingest(&mut self, db: &mut LsmDb) -> Outcome {
+        let mut records = Model::new();
+        let many = self.random.one_in(8);
+        for _ in 0..1 + self.random.below(if many { 150 } else { 20 }) {
+            records.insert(self.key(), self.value());
+        }
+        let result = db.ingest(&records).map(drop);
+        self.count("ingest");
+        let writes = records.into_iter().map(|(key, value)| (key, Some(value)));
+        let writes: Writes = writes.collect();
+        if let (Err(_), Some(_)) = (&result, db.failure()) {
+            // If it was the checkpoint that failed they are there, for now.
+            let mut then = self.now.clone();
+            apply(&mut then, &writes);
+            if contents(db).is_ok_and(|found| found == then) {
+                self.count("ingested, and not durable");
+                self.now = then;
+            }
+        }
+        let ingested = result.is_ok();
+        self.committed(writes, result.map_err(Into::into))?;
+        if ingested {
+            self.history.all_is_durable();
+        }
+        Ok(())
     }
 
     fn committed(&mut self, writes: Writes, result: Outcome) -> Outcome {

@@ -212,3 +212,49 @@ fn a_single_process_writer_asks_for_readers_of_other_processes() {
         assert_eq!(opened, Err(BUSY), "lock {lock}");
     }
 }
+
+// Closing the last connection wrote what was in memory to the file, and led there by pages that
+// it had in its cache since their blocks belonged to a run that is gone.
+#[test]
+fn the_last_connection_to_close_knows_nothing_of_old_pages() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        automerge: 8,
+        autowork: false,
+        safety: 0,
+        ..Config::default()
+    };
+    let key = |k: u32| format!("{k:04}").into_bytes();
+    let fill = |db: &Db, mark: u8, keys: u32| -> Rc {
+        (0..keys).try_for_each(|k| db.insert(&key(k), &[mark; 400]))
+    };
+    let last = Db::open(&path, &config)?;
+    let first = Db::open(&path, &config)?;
+    fill(&first, 1, 1000)?;
+    first.flush()?;
+    first.checkpoint()?;
+    // Now all its pages are in the cache of the one that closes last.
+    assert_eq!(last.scan()?.len(), 1000);
+    // The other one writes runs over runs, until blocks have been used several times.
+    for mark in 2..8 {
+        fill(&first, mark, 1000)?;
+        first.flush()?;
+        first.work(1, -1)?;
+        first.checkpoint()?;
+        first.checkpoint()?;
+    }
+    // In memory, to be written by the one that closes last.
+    fill(&first, 8, 500)?;
+    first.close()?;
+    last.close()?;
+
+    let db = Db::open(&path, &config)?;
+    for (k, (found, value)) in (0..).zip(db.scan()?) {
+        assert_eq!(found, key(k));
+        assert_eq!(value, [if k < 500 { 8 } else { 7 }; 400], "{k}");
+    }
+    (0..1000).try_for_each(|k| db.get(&key(k)).map(|value| assert!(value.is_some(), "{k}")))
+}
