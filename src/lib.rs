@@ -4,6 +4,20 @@
 //! single records and ranges, and groups writes into transactions. What is written goes to
 //! memory and to a log beside the file, and is merged into sorted runs in the file later.
 //!
+//! - [`LsmDb::transaction`] gives a guard that is rolled back unless it is committed;
+//!   [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first,
+//!   [`LsmDb::ingest`] for records that are sorted already.
+//! - [`LsmDb::table`] is a key space of its own in the same file.
+//! - [`LsmDb::reader`], [`LsmDb::reader_pool`] and [`LsmDb::snapshot`] read beside the writer,
+//!   [`LsmDb::into_writer`] lets several threads write.
+//! - [`LsmDb::backup`] copies a database that is in use; [`LsmDb::verify`] and [`salvage()`] are for
+//!   damaged ones.
+//! - [`LsmDb::builder`] has every setting, [presets](config::Preset) for common purposes, and a
+//!   [limit for memory](LsmDbBuilder::memory_limit_kib).
+//!
+//! The [`cookbook`] has complete programs for common tasks; [`migration`] is for those who come from
+//! `lsmlite-rs` 0.2.2, sled or Python.
+//!
 //! ```
 //! # fn main() -> Result<(), lsmlite_rs::LsmError> {
 //! # let dir = tempfile::tempdir().unwrap();
@@ -22,31 +36,38 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Transactions and tables
+//! # Why this crate
 //!
-//! [`LsmDb::transaction`] gives a guard that is rolled back unless it is committed;
-//! [`LsmDb::transact`] does so for a closure, [`WriteBatch`] for writes that are collected first,
-//! [`LsmDb::ingest`] for records that are sorted already.
-//! [`LsmDb::table`] is a key space of its own in the same file.
+//! - **Writing is cheap**: it goes to memory and a log, and is sorted into the file later, on your
+//!   thread or in the [background](config::BackgroundMode). Range deletions cost a handful of
+//!   writes, however much they remove.
+//! - **Write once, read many**: [`LsmDb::compact`] leaves one dense, sorted run, compressed if you
+//!   like; see the recipe [`archive`](cookbook::archive).
+//! - **One file**, in a format that SQLite's authors designed, and that other languages read.
+//! - **Repaired**: lsm1 loses data on healthy files in several ways. Each known bug has a patch and
+//!   a test that fails without it.
+//! - **It says so when something fails**: after a write that failed a handle [only
+//!   reads](LsmDb::failure), and a damaged file is an error, not a crash.
+//! - **It builds** with a Rust toolchain and a C compiler.
 //!
-//! # Settings
+//! A store with b-trees finds a single record of a large database that changes all the time with
+//! fewer looks at the disk. Take one of those if you mostly do that.
 //!
-//! [`LsmDbBuilder`] has every setting, [presets](config::Preset) for common purposes, and a
-//! [limit for memory](LsmDbBuilder::memory_limit_kib).
-//!
-//! # Two faces
-//!
-//! The methods of [`LsmDb`] and [`LsmDbBuilder`] are the ones to start with; their errors are
-//! [`LsmError`]. The traits [`Disk`] and [`Cursor`], [`DbConf`] and the enums `Lsm…` are the
-//! interface of `lsmlite-rs` 0.2.2, with [`LsmErrorCode`] for errors. Both work on the same
-//! handle, so that a program can move over call by call.
+//! There are two faces to one core. The methods of [`LsmDb`] and [`LsmDbBuilder`] are the ones to
+//! start with; their errors are [`LsmError`]. The traits [`Disk`] and [`Cursor`], [`DbConf`] and the
+//! enums `Lsm…` are the interface of `lsmlite-rs` 0.2.2, with [`LsmErrorCode`] for errors. Both work
+//! on the same handle, so that a program can [move over](migration::from_0_2_2) call by call.
 //!
 //! # Durability
 //!
 //! A commit survives the death of the process as soon as it returns, at every
 //! [`Safety`](config::Safety); what survives a power failure depends on it. The default,
 //! [`Normal`](config::Safety::Normal), keeps the file intact but may lose the commits since
-//! the last checkpoint. [`Full`](config::Safety::Full) loses none and syncs at each commit.
+//! the last checkpoint. [`Full`](config::Safety::Full) loses none and syncs at each commit; a
+//! [`Durability`] is for a single one.
+//!
+//! [`env::MemoryEnv`] holds databases without files. [`env::FaultEnv`] is a disk that loses its
+//! power, fills up and fails as you plan it: see there how to crash-test an application.
 //!
 //! # Concurrency
 //!
@@ -67,7 +88,19 @@
 //! them, nor open a file that its parent had open at the fork. If the parent dies without
 //! closing a file, that stays locked until such a process has ended or called `exec`.
 //!
-//! # Watching it
+//! # Limits
+//!
+//! A key and its value take a little less than 1 GiB at most, a transaction 2 GiB. An open cursor or iterator
+//! keeps the space it sees from being reused. Keys are ordered byte by byte (`memcmp`); an order of
+//! your own is an encoding of your own. Keys that begin with the bytes `FF FE 4C 73 6D 54 62 01` are
+//! kept for tables. Keep databases on local file systems.
+//!
+//! # Features
+//!
+//! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
+//! without them. `typed` adds typed tables and records that expire, `tracing` spans. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+//!
+//! ## Watching it
 //!
 //! [`LsmDb::stats`] says what a database looks like inside, [`DbMetrics`] shows that and what is
 //! done to Prometheus, and [`LsmDbBuilder::on_recovery`] tells how far an opening is that replays a
@@ -85,21 +118,6 @@
 //! made durable. If it failed, `error` is the name of an [`LsmErrorCode`], and `busy` says whether
 //! somebody was in the way. A span that nobody subscribes to costs next to nothing, and nothing at
 //! all without the feature. `compact` has spans for its flush and its checkpoint within its own.
-//!
-//! # Testing
-//!
-//! [`env::MemoryEnv`] holds databases without files. [`env::FaultEnv`] is a disk that loses its
-//! power, fills up and fails as you plan it: see there how to crash-test an application.
-//!
-//! # Limits
-//!
-//! A key and its value take a little less than 1 GiB at most, a transaction 2 GiB. An open cursor or iterator
-//! keeps the space it sees from being reused.
-//!
-//! # Features
-//!
-//! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
-//! without them. `typed` adds typed tables and records that expire, `tracing` spans. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
@@ -108,6 +126,8 @@ mod builder;
 mod compact;
 pub mod compression;
 pub mod config;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 mod cursor;
 mod db;
 #[cfg(unix)]
@@ -122,6 +142,8 @@ mod failure;
 mod ffi;
 mod format;
 mod metrics;
+#[cfg(any(doc, doctest))]
+pub mod migration;
 mod observe;
 mod panic;
 mod raw;
