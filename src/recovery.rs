@@ -89,14 +89,14 @@ impl RecoveryHook {
         &self,
         open: impl FnOnce() -> Result<Connection, LsmError>,
     ) -> Result<Connection, LsmError> {
-        let (connection, log_bytes) = recovery::watch(Arc::clone(&self.0), open);
+        let (connection, log) = recovery::watch(Arc::clone(&self.0), open);
         let connection = connection?;
-        if let Some(total) = log_bytes {
-            // That it was read doesn't mean that there was a commit in it. The engine knows, and if
+        if let Some(log) = log {
+            // That it was read doesn't mean that there was a commit in it. The engine knows; and if
             // it can't be asked, the database is open all the same.
             let replayed = patiently(|| stats::log_bytes(&connection));
-            if replayed.is_ok_and(|bytes| bytes > 0) {
-                recovery::tell(&self.0, total, total);
+            if replayed.map_or(log.was_told, |bytes| bytes > 0) {
+                recovery::tell(&self.0, log.bytes, log.bytes);
             }
         }
         Ok(connection)

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{Model, Result, SplitMix64, assert_same, child, child_argument, contents, panic_text};
+use lsmlite_rs::config::Safety;
+use lsmlite_rs::env::FaultEnv;
 use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmErrorCode, RecoveryProgress};
 
 const STEP: u64 = 128 * 1024;
@@ -171,6 +173,28 @@ fn a_transaction_that_was_not_committed_is_counted_and_jumped_over() -> Result {
     let before_the_end = before_the_end.ok_or("told once")?.read_bytes;
     assert!(before_the_end <= committed + 1024, "{before_the_end}");
     assert_same(&contents(&recovered)?, &model, "recovered");
+    Ok(())
+}
+
+#[test]
+fn a_recovery_in_another_environment_is_told_too() -> Result {
+    let env = FaultEnv::new(1);
+    let builder = LsmDb::builder().env(&env).safety(Safety::Full);
+    let mut db = builder.open("m.lsm")?;
+    db.transact(|tx| {
+        (0..5000)
+            .map(row)
+            .try_for_each(|(key, value)| tx.insert(key, value))
+    })?;
+    env.lose_power();
+    drop(db);
+    env.restart();
+    let (builder, told) = listening();
+    let db = builder.env(&env).open("m.lsm")?;
+    let bytes = db.stats()?.log_bytes;
+    assert!(bytes > 500_000, "{bytes}");
+    assert!(assert_goes_up(&told).abs_diff(bytes) <= 1024);
+    assert_eq!(contents(&db)?.len(), 5000);
     Ok(())
 }
 

@@ -24,12 +24,18 @@ thread_local! {
     static WATCH: RefCell<Option<(Reads, Report)>> = const { RefCell::new(None) };
 }
 
-/// Reports while `work` opens a database. Also returns how many bytes the log had, if it was read;
-/// that doesn't mean yet that there was something in it.
+/// A log that was read.
+pub(crate) struct Found {
+    pub(crate) bytes: u64,
+    /// Somebody was told of its replay. Otherwise it was a short one, or there was nothing in it.
+    pub(crate) was_told: bool,
+}
+
+/// Reports while `work` opens a database. Also returns what log was read for it.
 ///
 /// The report is called in the middle of the engine's work, so it can't use databases itself. If it
 /// panics, the opening fails, and the panic goes on then.
-pub(crate) fn watch<T>(report: Report, work: impl FnOnce() -> T) -> (T, Option<u64>) {
+pub(crate) fn watch<T>(report: Report, work: impl FnOnce() -> T) -> (T, Option<Found>) {
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
@@ -40,7 +46,7 @@ pub(crate) fn watch<T>(report: Report, work: impl FnOnce() -> T) -> (T, Option<u
     let _end = End;
     let done = work();
     let reads = WATCH.try_with(|watch| watch.take().map(|(reads, _)| reads));
-    (done, reads.ok().flatten().and_then(|reads| reads.total()))
+    (done, reads.ok().flatten().and_then(|reads| reads.found()))
 }
 
 /// The engine has read this of a log.
@@ -111,15 +117,22 @@ impl Reads {
         None
     }
 
-    fn total(&self) -> Option<u64> {
-        let replayed = self.replay.map(|replay| replay.total);
-        replayed.or_else(|| (self.bytes > 0).then_some(self.bytes))
+    fn found(&self) -> Option<Found> {
+        let bytes = self.replay.map_or(self.bytes, |replay| replay.total);
+        (bytes > 0).then_some(Found {
+            bytes,
+            was_told: self.replay.is_some_and(|replay| replay.told > 0),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn found(reads: &Reads) -> Option<(u64, bool)> {
+        reads.found().map(|found| (found.bytes, found.was_told))
+    }
 
     /// Reads this many KiB from an offset.
     fn read(reads: &mut Reads, offset: u64, kib: u64) -> Vec<(u64, u64)> {
@@ -132,8 +145,9 @@ mod tests {
     #[test]
     fn the_first_look_at_a_log_is_not_reported_and_counts_it() {
         let mut reads = Reads::default();
+        assert_eq!(found(&reads), None);
         assert_eq!(read(&mut reads, 700, 1024), []);
-        assert_eq!(reads.total(), Some(1024 * 1024));
+        assert_eq!(found(&reads), Some((1024 * 1024, false)));
         let told = read(&mut reads, 700, 1024);
         assert_eq!(told.len(), 7);
         assert_eq!(told[0], (STEP, 1024 * 1024));
@@ -141,7 +155,7 @@ mod tests {
         // A look at its beginning, and its last bytes: the engine makes it durable.
         assert_eq!(reads.next(0, PIECE), None);
         assert_eq!(reads.next(700, 65_536), None);
-        assert_eq!(reads.total(), Some(1024 * 1024));
+        assert_eq!(found(&reads), Some((1024 * 1024, true)));
     }
 
     #[test]
@@ -152,8 +166,8 @@ mod tests {
             read(&mut reads, 1_000_000, 300);
             read(&mut reads, 8, 500);
         }
-        assert_eq!(reads.total(), Some(800 * 1024));
-        assert_eq!(reads.replay.map(|replay| replay.read), reads.total());
+        assert_eq!(found(&reads), Some((800 * 1024, true)));
+        assert_eq!(reads.replay.map(|replay| replay.read), Some(800 * 1024));
     }
 
     #[test]
@@ -163,6 +177,6 @@ mod tests {
         read(&mut reads, 0, 500);
         let told = read(&mut reads, 0, 500);
         assert_eq!(told.last(), Some(&(3 * STEP, 500 * 1024)));
-        assert_eq!(reads.total(), Some(500 * 1024));
+        assert_eq!(found(&reads), Some((500 * 1024, true)));
     }
 }
