@@ -389,6 +389,7 @@ fn a_handle_that_failed_says_so() -> Result {
     let (metrics, registry) = registered()?;
     let builder = LsmDb::builder().env(&env).db_metrics(metrics);
     let mut db = builder.clone().open("m.lsm")?;
+    let mut other = builder.clone().open("m.lsm")?;
     rows(&mut db, 0..10)?;
     assert_eq!(Scrape::new(&registry)?.get("lsmlite_failed"), 0.0);
     env.set_capacity_bytes(0);
@@ -399,6 +400,10 @@ fn a_handle_that_failed_says_so() -> Result {
         assert!(row < 1_000_000, "never failed");
     }
     assert_eq!(Scrape::new(&registry)?.get("lsmlite_failed"), 1.0);
+    assert_eq!(other.work(1)?, 0);
+    assert!(other.failure().is_none());
+    assert_eq!(Scrape::new(&registry)?.get("lsmlite_failed"), 1.0, "still");
+    drop(other);
     assert!(db.close().is_err());
 
     env.set_capacity_bytes(u64::MAX);

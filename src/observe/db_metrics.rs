@@ -23,7 +23,7 @@ use crate::stats::DbStats;
 /// | `lsmlite_pages_written_total` | counter | pages written to the file, by all handles, since the first one was opened |
 /// | `lsmlite_pages_read_total` | counter | pages read by the handles that have these metrics and their threads |
 /// | `lsmlite_busy_total` | counter | operations that another connection was in the way of for too long |
-/// | `lsmlite_failed` | gauge | 1 after a failed write: the handle [only reads](crate::LsmDb::failure) |
+/// | `lsmlite_failed` | gauge | 1 after a failed write, until the next opening: the handle [only reads](crate::LsmDb::failure) |
 /// | `lsmlite_file_bytes` | gauge | size of the file, in whole blocks |
 /// | `lsmlite_free_bytes`, `lsmlite_free_blocks` | gauge | the part of it that holds nothing that is needed |
 /// | `lsmlite_levels`, `lsmlite_merging_levels` | gauge | levels in the file, and those whose merge is under way |

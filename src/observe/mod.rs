@@ -90,6 +90,9 @@ impl Observer {
             pages_read: 0,
             refreshed: None,
         };
+        if let Some(metrics) = metrics {
+            metrics.set_failed(false);
+        }
         observer.refresh(connection);
         observer
     }
@@ -129,7 +132,10 @@ impl Observer {
         if let (Some(metrics), Some(start)) = (&self.metrics, running.start) {
             let now = Instant::now();
             metrics.observe(running.operation, now - start, result.as_ref().err());
-            metrics.set_failed(connection.failure().is_some());
+            // Another connection, of a thread for instance, may have failed before.
+            if connection.failure().is_some() {
+                metrics.set_failed(true);
+            }
             let is_old = (self.refreshed).is_none_or(|before| now - before >= REFRESH);
             if !connection.in_transaction() && (is_old || !running.operation.is_write()) {
                 self.refresh(connection);
