@@ -103,3 +103,12 @@ mod disabled {
         pub(crate) fn end(self, _: Option<&LsmError>, _: Option<u32>) {}
     }
 }
+
+#[cfg(all(test, not(feature = "tracing")))]
+mod tests {
+    #[test]
+    fn without_the_feature_a_span_is_nothing() {
+        assert_eq!(size_of::<super::Span>(), 0);
+        assert!(!std::mem::needs_drop::<super::Span>());
+    }
+}
