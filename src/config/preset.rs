@@ -10,27 +10,36 @@ use super::{BackgroundMode, Mmap, Settings};
 /// | setting | default | `WriteHeavy` | `Archive` | `LowLatency` | `SmallMemory` |
 /// |---|---|---|---|---|---|
 /// | `background` | `None` | `MergerAndCheckpointer` | `None` | `MergerAndCheckpointer` | `None` |
-/// | `autoflush_kib` | 16,384 | 16,384 | 16,384 | 4096 | 1024 |
-/// | `autocheckpoint_kib` | 4096 | 65,536 | 4096 | 16,384 | 4096 |
+/// | `autoflush_kib` | 16,384 | 16,384 | 16,384 | 16,384 | 1024 |
+/// | `autocheckpoint_kib` | 4096 | 65,536 | 4096 | 65,536 | 4096 |
 /// | `automerge_segments` | 4 | 8 | 32 | 4 | 4 |
 /// | `block_size_kib` of a new file | 8192 | 8192 | 1024 | 8192 | 1024 |
 /// | `mmap` | `Off` | `Off` | `Off` | `Off` | `Off` |
 ///
 /// What isn't in the table stays as it is: safety, codec and checksums above all.
+///
+/// The figures below are of one or two runs on a busy machine with 2 cores: take the proportions.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {
     /// As many writes per second as possible, for a while or all day. Threads of their own merge
-    /// and checkpoint; more segments are left to look at for a reader, and the file is larger,
-    /// because freed space waits for rarer checkpoints.
+    /// and checkpoint. A reader has more segments to look at, and freed space waits longer for a
+    /// checkpoint after which it is used again.
+    ///
+    /// 600,000 inserts of 1 KB took 4 to 5 seconds, and 11 to 12 with the defaults.
     WriteHeavy,
-    /// Written once, [compacted](crate::LsmDb::compact), and read from then on. Hardly anything is
-    /// merged until then, so that reading before it is slow; small blocks leave little unused in
-    /// the file. A [codec](crate::LsmDbBuilder::compression) and
+    /// Written once, [compacted](crate::LsmDb::compact), and read from then on. Little is merged
+    /// before, so that reading is slow until then; small blocks leave less unused in the file. A
+    /// [codec](crate::LsmDbBuilder::compression) and
     /// [page checksums](crate::LsmDbBuilder::page_checksums) go well with it.
+    ///
+    /// Compacting 100 MB took 2.1 seconds, and 2.9 with the defaults.
     Archive,
-    /// Writes that don't wait for merges and checkpoints, in programs that don't write all the
-    /// time.
+    /// Writes that don't wait for merges and checkpoints, as long as the threads can keep up. As
+    /// `WriteHeavy`, but merged as early as usual, for readers.
+    ///
+    /// At 10,000 inserts of 1 KB a second the longest took 5 to 10 ms, and 25 to 45 with the
+    /// defaults.
     LowLatency,
     /// Little memory, also where there are many databases: trees of 1 MiB, and the page cache of
     /// one connection. Writing costs more, as memory is merged into the file more often. For a
@@ -47,13 +56,11 @@ impl Preset {
             Preset::Archive | Preset::SmallMemory => BackgroundMode::None,
         };
         settings.autoflush_kib = match self {
-            Preset::WriteHeavy | Preset::Archive => defaults.autoflush_kib,
-            Preset::LowLatency => 4 * 1024,
+            Preset::WriteHeavy | Preset::Archive | Preset::LowLatency => defaults.autoflush_kib,
             Preset::SmallMemory => 1024,
         };
         settings.autocheckpoint_kib = match self {
-            Preset::WriteHeavy => 64 * 1024,
-            Preset::LowLatency => 16 * 1024,
+            Preset::WriteHeavy | Preset::LowLatency => 64 * 1024,
             Preset::Archive | Preset::SmallMemory => defaults.autocheckpoint_kib,
         };
         settings.automerge_segments = match self {
