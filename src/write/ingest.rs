@@ -31,7 +31,7 @@ impl LsmDb {
     /// work on the file are busy; don't write through another one while `records` are asked for.
     ///
     /// Durable means by a checkpoint, as [`checkpoint`](Self::checkpoint) makes it at the
-    /// database's [`Safety`](crate::Safety).
+    /// database's [`Safety`](crate::config::Safety).
     ///
     /// # Errors
     /// `LsmMisuse` with the number of the record, if its key isn't larger than the one before,
