@@ -14,6 +14,7 @@ mod common;
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::ptr;
 
 use common::{SplitMix64, filled, key, short};
@@ -173,6 +174,18 @@ fn overhead(c: &mut Criterion) {
     let mut group = c.benchmark_group("scan_200k_x_16+100B_compacted");
     group.throughput(Throughput::Elements(RECORDS));
     group.bench_function("c_api", |b| b.iter(|| black_box(by_hand.scan())));
+    group.bench_function("for_each_ref", |b| {
+        b.iter(|| {
+            let (mut count, mut sum) = (0, 0);
+            let scan = db.iter().for_each_ref(|key, value| {
+                sum += u64::from(key[0]) + u64::from(value[0]);
+                count += 1;
+                ControlFlow::Continue(())
+            });
+            assert!(scan.unwrap() && count == RECORDS);
+            black_box((count, sum))
+        });
+    });
     group.bench_function("next_ref", |b| {
         b.iter(|| {
             let (mut count, mut sum) = (0, 0);

@@ -13,6 +13,8 @@ type Payload = Box<dyn Any + Send>;
 thread_local! {
     /// The first panic caught since the last [`resume`] on this thread.
     static STASH: Cell<Option<Payload>> = const { Cell::new(None) };
+    /// Whether there is one: cheaper to ask, and asked after every call of the engine.
+    static IS_STASHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `f`; if it panics, keeps the panic for [`resume`] and returns `fallback`.
@@ -28,6 +30,7 @@ pub(crate) fn guard<T>(fallback: T, f: impl FnOnce() -> T) -> T {
             let _ = STASH.try_with(|stash| {
                 let first = stash.take().or_else(|| payload.take());
                 stash.set(first);
+                IS_STASHED.set(true);
             });
             bury(payload);
             fallback
@@ -47,6 +50,7 @@ pub(crate) fn is_pending() -> bool {
     let pending = take();
     let is_pending = pending.is_some();
     let _ = STASH.try_with(|stash| stash.set(pending));
+    IS_STASHED.set(is_pending);
     is_pending
 }
 
@@ -62,7 +66,12 @@ fn bury(payload: Option<Payload>) {
     }
 }
 
+#[inline]
 fn take() -> Option<Payload> {
+    // A cell without a destructor can be read until the thread is gone.
+    if !IS_STASHED.replace(false) {
+        return None;
+    }
     STASH.try_with(Cell::take).ok().flatten()
 }
 

@@ -12,6 +12,8 @@ use crate::ffi;
 
 thread_local! {
     static LAST: Cell<Option<String>> = const { Cell::new(None) };
+    /// Whether there are any: cheaper to ask, and asked after every call of the engine.
+    static IS_KEPT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Keeps the words for [`take`] and returns the engine's code.
@@ -21,12 +23,17 @@ pub(super) fn keep(operation: &str, path: &Path, error: &io::Error) -> c_int {
     let _ = LAST.try_with(|last| {
         let first = last.take();
         last.set(Some(first.unwrap_or(words)));
+        IS_KEPT.set(true);
     });
     code(error)
 }
 
 /// What failed last on this thread; asked once.
+#[inline]
 pub(crate) fn take() -> Option<String> {
+    if !IS_KEPT.replace(false) {
+        return None;
+    }
     LAST.try_with(Cell::take).ok().flatten()
 }
 

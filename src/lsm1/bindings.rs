@@ -432,4 +432,21 @@ unsafe extern "C" {
         xNext: lsmlite_source,
         pCtx: *mut ::core::ffi::c_void,
     ) -> ::core::ffi::c_int;
+    pub fn lsmlite_get(
+        db: *mut lsm_db,
+        pKey: *const ::core::ffi::c_void,
+        nKey: ::core::ffi::c_int,
+        ppCsr: *mut *mut lsm_cursor,
+        ppVal: *mut *const ::core::ffi::c_void,
+        pnVal: *mut ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn lsmlite_csr_step(
+        pCsr: *mut lsm_cursor,
+        iDir: ::core::ffi::c_int,
+        pbRecord: *mut ::core::ffi::c_int,
+        ppKey: *mut *const ::core::ffi::c_void,
+        pnKey: *mut ::core::ffi::c_int,
+        ppVal: *mut *const ::core::ffi::c_void,
+        pnVal: *mut ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
 }

@@ -60,3 +60,87 @@ int lsmlite_read(lsm_db *db, lsm_i64 iOff, void *pOut, int n){
   if( db->pFS==0 || db->pFS->fdDb==0 ) return LSM_MISUSE;
   return lsmEnvRead(db->pEnv, db->pFS->fdDb, iOff, pOut, n);
 }
+
+int lsmlite_get(
+  lsm_db *db,
+  const void *pKey, int nKey,
+  lsm_cursor **ppCsr,
+  const void **ppVal, int *pnVal
+){
+  lsm_cursor *pCsr = 0;
+  int rc = lsm_csr_open(db, &pCsr);
+
+  *ppCsr = 0;
+  if( rc!=LSM_OK ) return rc;
+#ifdef LSM_READS_IN_PLACE
+  {
+    MultiCursor *p = (MultiCursor *)pCsr;
+    p->flags |= CURSOR_IN_PLACE;
+    rc = lsmMCursorSeek(p, 0, (void *)pKey, nKey, LSM_SEEK_EQ);
+    if( rc==LSM_OK && (p->flags & CURSOR_SEEK_EQ) ){
+      *ppVal = p->pInPlace;
+      *pnVal = p->nInPlace;
+      *ppCsr = pCsr;
+      return LSM_OK;
+    }
+  }
+#else
+  rc = lsm_csr_seek(pCsr, pKey, nKey, LSM_SEEK_EQ);
+  if( rc==LSM_OK && lsm_csr_valid(pCsr) ){
+    rc = lsm_csr_value(pCsr, ppVal, pnVal);
+    if( rc==LSM_OK ){
+      *ppCsr = pCsr;
+      return LSM_OK;
+    }
+  }
+#endif
+  lsm_csr_close(pCsr);
+  return rc;
+}
+
+int lsmlite_csr_step(
+  lsm_cursor *pCsr,
+  int iDir,
+  int *pbRecord,
+  const void **ppKey, int *pnKey,
+  const void **ppVal, int *pnVal
+){
+  MultiCursor *p = (MultiCursor *)pCsr;
+  int rc = LSM_OK;
+
+  *pbRecord = 0;
+  if( iDir>0 ){
+    rc = lsmMCursorNext(p);
+  }else if( iDir<0 ){
+    rc = lsmMCursorPrev(p);
+  }
+  if( rc!=LSM_OK ) return rc;
+  if( p->aTree && (p->flags & CURSOR_SEEK_EQ)==0 ){
+    int i = p->aTree[1] - CURSOR_DATA_SEGMENT;
+    if( i>=0 && i<p->nPtr ){
+      /* The usual case: on a record of a run, whose key the cursor has cached. */
+      SegmentPtr *pPtr = &p->aPtr[i];
+      if( pPtr->pPg==0 ) return LSM_OK;
+      *ppKey = p->key.pData;
+      *pnKey = p->key.nData;
+      if( ppVal ){
+        *ppVal = pPtr->pVal;
+        *pnVal = pPtr->nVal;
+      }
+      *pbRecord = 1;
+      return LSM_OK;
+    }
+  }
+  if( lsmMCursorValid(p)==0 ) return LSM_OK;
+  rc = lsmMCursorKey(p, (void **)ppKey, pnKey);
+  if( rc==LSM_OK && ppVal ){
+    if( (p->flags & CURSOR_SEEK_EQ) || p->aTree==0 ){
+      rc = lsmMCursorValue(p, (void **)ppVal, pnVal);
+    }else{
+      /* Where it is, rather than a copy as in lsm_csr_value(). */
+      rc = multiCursorGetVal(p, p->aTree[1], (void **)ppVal, pnVal);
+    }
+  }
+  *pbRecord = (rc==LSM_OK);
+  return rc;
+}

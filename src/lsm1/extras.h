@@ -43,3 +43,28 @@ typedef int (*lsmlite_source)(
 ** with a cursor or a transaction open.
 */
 int lsmlite_ingest(lsm_db *db, lsmlite_source xNext, void *pCtx);
+
+/*
+** Opens a cursor and seeks exactly this key. If there is a record, *ppCsr becomes the cursor,
+** which the caller closes, and *ppVal and *pnVal its value, which stays until the next call on the
+** connection. Without one, and after an error, there is no cursor: *ppCsr is 0.
+*/
+int lsmlite_get(
+  lsm_db *db,
+  const void *pKey, int nKey,
+  lsm_cursor **ppCsr,
+  const void **ppVal, int *pnVal
+);
+
+/*
+** Moves the cursor one record on (iDir>0) or back (iDir<0), or leaves it where it is (0), and shows
+** the record: *pbRecord is 0 if there is none. Key and value stay until the next call on the
+** connection. With ppVal 0 the value isn't read.
+*/
+int lsmlite_csr_step(
+  lsm_cursor *pCsr,
+  int iDir,
+  int *pbRecord,
+  const void **ppKey, int *pnKey,
+  const void **ppVal, int *pnVal
+);

@@ -272,38 +272,56 @@ impl Connection {
     /// A codec runs inside a call on its connection; lsm1 must not be entered again from it.
     /// Nor from a forked process, which has a copy of the handle but not the right to use it;
     /// nor while somebody looks at the engine's own memory.
+    #[inline]
     pub(super) fn refuse_reentry(&self, operation: &'static str) -> Result<(), LsmError> {
-        if !self.process.is_current() {
-            let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message(
-                "the handle belongs to the process that this one was forked from: use it there",
-            ));
+        let is_free = self.process.is_current()
+            && !in_storage()
+            && !self.lent.get()
+            && !self.hooks.report().in_codec();
+        match is_free {
+            true => Ok(()),
+            false => Err(self.why_not_now(operation)),
         }
-        if in_storage() {
-            let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message(NOT_INSIDE));
+    }
+
+    /// The part of [`refuse_reentry`](Self::refuse_reentry) that can change while code of the
+    /// caller's runs within a call that goes on afterwards.
+    #[inline]
+    pub(super) fn refuse_fork(&self, operation: &'static str) -> Result<(), LsmError> {
+        match self.process.is_current() {
+            true => Ok(()),
+            false => Err(self.why_not_now(operation)),
         }
-        if self.lent.get() {
-            let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message(
-                "a value of this handle is being looked at: end the closure first, or copy it",
-            ));
-        }
-        if self.hooks.report().in_codec() {
-            let error = self.error(operation, LsmErrorCode::LsmMisuse);
-            return Err(error.with_message("a page codec can't use the database it works for"));
-        }
-        Ok(())
+    }
+
+    #[cold]
+    fn why_not_now(&self, operation: &'static str) -> LsmError {
+        let error = self.error(operation, LsmErrorCode::LsmMisuse);
+        error.with_message(if !self.process.is_current() {
+            "the handle belongs to the process that this one was forked from: use it there"
+        } else if in_storage() {
+            NOT_INSIDE
+        } else if self.lent.get() {
+            "a value of this handle is being looked at: end the closure first, or copy it"
+        } else {
+            "a page codec can't use the database it works for"
+        })
     }
 
     /// Reads a result code. A panic that a codec raised during the call goes on here.
+    #[inline]
     pub(super) fn check(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
         panic::resume();
         self.outcome(operation, rc)
     }
 
     /// Reads a result code.
+    #[inline]
     pub(super) fn outcome(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+        if rc == ffi::LSM_OK {
+            take_failure();
+            return Ok(());
+        }
         self.diagnose(operation, rc).map_err(|(error, _)| error)
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
 use super::Connection;
@@ -24,6 +25,29 @@ pub(crate) enum Seek {
 
 /// `lsm_csr_key` or `lsm_csr_value`.
 type Read = unsafe extern "C" fn(*mut ffi::lsm_cursor, *mut *const c_void, *mut c_int) -> c_int;
+
+/// How [`Cursor::step_with`] moves.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Step {
+    Back = -1,
+    Stay = 0,
+    On = 1,
+}
+
+/// Memory of the engine's; null stands for nothing. `None` for a negative length.
+///
+/// # Safety
+/// `data` is null, or readable for `n` bytes as long as the slice is used.
+#[inline]
+unsafe fn slice<'a>(data: *const c_void, n: c_int) -> Option<&'a [u8]> {
+    match usize::try_from(n).ok()? {
+        0 => Some(&[]),
+        _ if data.is_null() => Some(&[]),
+        // SAFETY: the caller's promise.
+        len => Some(unsafe { std::slice::from_raw_parts(data.cast(), len) }),
+    }
+}
 
 /// A cursor on a connection. lsm1 cursors move in the direction of their last seek only.
 pub(crate) struct Cursor<'c> {
@@ -103,21 +127,96 @@ impl<'c> Cursor<'c> {
         self.copy("read a value", ffi::lsm_csr_value)
     }
 
-    /// Shows the record's value where the engine has it.
+    /// Moves as said, and shows the record where the engine has it, or that there is none. The
+    /// value is empty unless it is wanted.
     ///
     /// Until `look` returns, every other call on the connection is refused.
-    pub(crate) fn with_value<T>(&self, look: impl FnOnce(&[u8]) -> T) -> Result<T, LsmError> {
-        const OPERATION: &str = "read a value";
-        self.need_record(OPERATION)?;
-        let (data, len) = self.locate(OPERATION, ffi::lsm_csr_value)?;
+    #[inline]
+    pub(crate) fn step_with<T>(
+        &mut self,
+        step: Step,
+        with_value: bool,
+        look: impl FnOnce(Option<(&[u8], &[u8])>) -> T,
+    ) -> Result<T, LsmError> {
+        const OPERATION: &str = "next";
+        self.need_position(OPERATION)?;
+        let (mut key, mut value): (*const c_void, *const c_void) = (ptr::null(), ptr::null());
+        let (mut n_key, mut n_value, mut is_record) = (0, 0, 0);
+        let out: *mut *const c_void = match with_value {
+            true => &mut value,
+            false => ptr::null_mut(),
+        };
+        // SAFETY: see `first`; the out-parameters are live locals, and a null pointer for the
+        // value says that it isn't wanted.
+        let rc = unsafe {
+            ffi::lsmlite_csr_step(
+                self.csr.as_ptr(),
+                step as c_int,
+                &mut is_record,
+                &mut key,
+                &mut n_key,
+                out,
+                &mut n_value,
+            )
+        };
+        self.moved(OPERATION, rc)?;
         let _lent = Lent::begin(self.conn);
-        if data.is_null() || len == 0 {
-            return Ok(look(&[]));
+        if is_record == 0 {
+            return Ok(look(None));
         }
-        // SAFETY: on LSM_OK `data` points to `len` readable bytes that stay until the next
-        // call on the connection, and `_lent` has every such call refused until `look` is
-        // done, also if it panics. The cursor can't be dropped before: it is borrowed.
-        Ok(look(unsafe { std::slice::from_raw_parts(data, len) }))
+        // SAFETY: on LSM_OK both pointers stay readable for the lengths beside them until the
+        // next call on the connection, and `_lent` has every such call refused until `look`
+        // is done, also if it panics. The cursor can't be dropped before: it is borrowed.
+        let (key, value) = unsafe { (slice(key, n_key), slice(value, n_value)) };
+        let (Some(key), Some(value)) = (key, value) else {
+            return Err(self.error(OPERATION, LsmErrorCode::LsmCorrupt));
+        };
+        Ok(look(Some((key, value))))
+    }
+
+    /// Moves on and on, and shows each record where the engine has it, until `look` breaks off.
+    /// `None` at the end.
+    ///
+    /// In all that time every other call on the connection is refused.
+    #[inline]
+    pub(crate) fn scan_with<T>(
+        &mut self,
+        mut look: impl FnMut(&[u8], &[u8]) -> ControlFlow<T>,
+    ) -> Result<Option<T>, LsmError> {
+        const OPERATION: &str = "next";
+        self.need_position(OPERATION)?;
+        let _lent = Lent::begin(self.conn);
+        loop {
+            let (mut key, mut value): (*const c_void, *const c_void) = (ptr::null(), ptr::null());
+            let (mut n_key, mut n_value, mut is_record) = (0, 0, 0);
+            // SAFETY: see `first`; the out-parameters are live locals.
+            let rc = unsafe {
+                ffi::lsmlite_csr_step(
+                    self.csr.as_ptr(),
+                    Step::On as c_int,
+                    &mut is_record,
+                    &mut key,
+                    &mut n_key,
+                    &mut value,
+                    &mut n_value,
+                )
+            };
+            self.moved(OPERATION, rc)?;
+            if is_record == 0 {
+                return Ok(None);
+            }
+            // SAFETY: as in `step_with`: the next call on the connection is that of the next
+            // round, when `look` is done with both.
+            let (key, value) = unsafe { (slice(key, n_key), slice(value, n_value)) };
+            let (Some(key), Some(value)) = (key, value) else {
+                return Err(self.error(OPERATION, LsmErrorCode::LsmCorrupt));
+            };
+            if let ControlFlow::Break(what) = look(key, value) {
+                return Ok(Some(what));
+            }
+            // `look` may have forked, and this be the child.
+            self.conn.refuse_fork(OPERATION)?;
+        }
     }
 
     /// Puts the record's key and value into these, which keep their memory.
@@ -184,12 +283,14 @@ impl<'c> Cursor<'c> {
     }
 
     /// The result of a step; one in the wrong direction leaves the cursor where it is.
+    #[inline]
     fn moved(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
         self.positioned
             .set(rc == ffi::LSM_OK || rc == ffi::LSM_MISUSE);
         self.conn.check(operation, rc)
     }
 
+    #[inline]
     fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
         self.conn.refuse_reentry(operation)?;
         if self.positioned.get() {
@@ -217,6 +318,72 @@ impl<'c> Cursor<'c> {
 
     fn error(&self, operation: &'static str, code: LsmErrorCode) -> LsmError {
         LsmError::new(operation, code).with_path(self.conn.path())
+    }
+}
+
+impl Connection {
+    /// Shows the value with this key where the engine has it; `None`, and `look` is still there,
+    /// if there is no such record.
+    ///
+    /// Until `look` returns, every other call on the connection is refused.
+    #[inline]
+    pub(crate) fn get_with<T, F: FnOnce(&[u8]) -> T>(
+        &self,
+        key: &[u8],
+        look: &mut Option<F>,
+    ) -> Result<Option<T>, LsmError> {
+        const OPERATION: &str = "get";
+        let Ok(n_key) = c_int::try_from(key.len()) else {
+            let error = self.error(OPERATION, LsmErrorCode::LsmConversionErr);
+            return Err(error.with_message(format!("a key of {} bytes is too long", key.len())));
+        };
+        self.refuse_reentry(OPERATION)?;
+        let (mut csr, mut value): (*mut ffi::lsm_cursor, *const c_void) =
+            (ptr::null_mut(), ptr::null());
+        let mut n_value = 0;
+        // SAFETY: the handle is live and used by this thread only; `key` is readable for `n_key`
+        // bytes, and the out-parameters are live locals.
+        let rc = unsafe {
+            ffi::lsmlite_get(
+                self.db.as_ptr(),
+                key.as_ptr().cast(),
+                n_key,
+                &mut csr,
+                &mut value,
+                &mut n_value,
+            )
+        };
+        let _opened = Opened { csr, conn: self };
+        self.check(OPERATION, rc)?;
+        if csr.is_null() {
+            return Ok(None);
+        }
+        let _lent = Lent::begin(self);
+        // SAFETY: there is a cursor, so `value` stays readable for `n_value` bytes until the next
+        // call on the connection, and `_lent` has every such call refused until `look` is done,
+        // also if it panics. The cursor is closed after that: `_lent` is dropped first.
+        let Some(value) = (unsafe { slice(value, n_value) }) else {
+            return Err(self.error(OPERATION, LsmErrorCode::LsmCorrupt));
+        };
+        Ok(look.take().map(|look| look(value)))
+    }
+}
+
+/// A cursor that nobody else knows of, or null.
+struct Opened<'c> {
+    csr: *mut ffi::lsm_cursor,
+    conn: &'c Connection,
+}
+
+impl Drop for Opened<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // The process may have forked meanwhile, and the child has nothing to close.
+        if self.conn.refuse_reentry("close a cursor").is_ok() {
+            // SAFETY: `lsmlite_get` opened it for this alone, on this thread, in a call that is
+            // over; null is allowed.
+            unsafe { ffi::lsm_csr_close(self.csr) };
+        }
     }
 }
 

@@ -16,6 +16,6 @@ mod transact;
 mod write;
 
 pub(crate) use connection::{Connection, Param};
-pub(crate) use cursor::{Cursor, Seek};
+pub(crate) use cursor::{Cursor, Seek, Step};
 pub(crate) use info::Description;
 pub(crate) use ingest::{Source, Stop};

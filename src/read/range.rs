@@ -1,14 +1,13 @@
 //! [`LsmRange`]: the records of a key range, from both ends.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use super::view::{OpenCursor, Record};
 use super::{LsmKeys, RESERVED, RESERVED_END};
 use crate::error::LsmError;
-use crate::raw::{Connection, Cursor, Seek};
+use crate::raw::{Connection, Cursor, Seek, Step};
 
 /// The records of a key range; made by the methods `iter`, `range` and `prefix` of everything
 /// that can be read.
@@ -191,26 +190,109 @@ impl<'a> LsmRange<'a> {
         self.show(End::Back)
     }
 
+    /// Shows all records that are left, one after the other, where the engine has them, until the
+    /// closure breaks off: the fastest scan, without any copy. False if it was broken off; then the
+    /// rest can still be had.
+    ///
+    /// Until the closure returns, every other call on the handle is refused.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+    /// db.insert("a", "12")?;
+    /// db.insert("b", "345")?;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let mut bytes = 0;
+    /// db.iter().for_each_ref(|key, value| {
+    ///     bytes += key.len() + value.len();
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(bytes, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next_ref`](Self::next_ref).
+    pub fn for_each_ref(
+        &mut self,
+        mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<bool, LsmError> {
+        loop {
+            // The first record, and each one behind keys of tables.
+            match self.step(End::Front, true, &mut show).transpose()? {
+                None => return Ok(true),
+                Some(ControlFlow::Break(())) => return Ok(false),
+                Some(ControlFlow::Continue(())) => {}
+            }
+            match self.run(&mut show) {
+                Ok(Pause::Tables) => {}
+                Ok(Pause::Broken) => return Ok(false),
+                Ok(Pause::End) => {
+                    self.finish();
+                    return Ok(true);
+                }
+                Err(error) => {
+                    self.finish();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Shows records until something else has to be done.
+    fn run(
+        &mut self,
+        mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<Pause, LsmError> {
+        let Some(cursor) = &mut self.front else {
+            return Ok(Pause::End);
+        };
+        let taken = self.back.as_ref().map(Cursor::key).transpose()?;
+        let (bound, hidden) = (&self.end, self.hidden);
+        let has_tables = self.has_tables == Some(true);
+        let pause = cursor.scan_with(|key, value| {
+            if has_tables && is_reserved(key) {
+                return ControlFlow::Break(Pause::Tables);
+            }
+            if !is_before(End::Front, key, bound, taken.as_deref()) {
+                return ControlFlow::Break(Pause::End);
+            }
+            show(&key[hidden..], value).map_break(|()| Pause::Broken)
+        })?;
+        Ok(pause.unwrap_or(Pause::End))
+    }
+
+    /// Lets go of the snapshot.
+    fn finish(&mut self) {
+        self.state = State::Done;
+        (self.front, self.back) = (None, None);
+    }
+
     fn show(&mut self, end: End) -> Result<Option<RecordRef<'_>>, LsmError> {
         let (mut key, mut value) = (
             std::mem::take(&mut self.key),
             std::mem::take(&mut self.value),
         );
-        let found = self.step(end, |cursor| cursor.read_into(&mut key, &mut value));
+        let found = self.step(end, true, |k, v| {
+            key.clear();
+            key.extend_from_slice(k);
+            value.clear();
+            value.extend_from_slice(v);
+        });
         (self.key, self.value) = (key, value);
         Ok(found
             .transpose()?
-            .map(|()| (&self.key[self.hidden..], &self.value[..])))
+            .map(|()| (&self.key[..], &self.value[..])))
     }
 
     pub(super) fn next_key(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        let hidden = self.hidden;
-        self.step(End::Front, |cursor| visible_key(cursor, hidden))
+        self.step(End::Front, false, |key, _| key.to_vec())
     }
 
     pub(super) fn next_key_back(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        let hidden = self.hidden;
-        self.step(End::Back, |cursor| visible_key(cursor, hidden))
+        self.step(End::Back, false, |key, _| key.to_vec())
     }
 
     fn full(&self, key: &[u8]) -> Vec<u8> {
@@ -222,26 +304,18 @@ impl<'a> LsmRange<'a> {
     }
 
     /// Moves one end on and reads there; the iterator ends after the last record or an error.
+    #[inline]
     fn step<T>(
         &mut self,
         end: End,
-        read: impl FnOnce(&Cursor<'a>) -> Result<T, LsmError>,
+        with_value: bool,
+        read: impl FnOnce(&[u8], &[u8]) -> T,
     ) -> Option<Result<T, LsmError>> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Done => None,
             State::Broken(error) => Some(Err(error)),
             State::Running(connection) => {
-                let moved = match end {
-                    End::Front => self.advance_front(connection),
-                    End::Back => self.advance_back(connection),
-                };
-                let cursor = match end {
-                    End::Front => self.front.as_ref(),
-                    End::Back => self.back.as_ref(),
-                };
-                let outcome = moved
-                    .and_then(|is_there| cursor.filter(|_| is_there).map(read).transpose())
-                    .transpose();
+                let outcome = self.advance(connection, end, with_value, read).transpose();
                 match outcome {
                     Some(Ok(_)) => self.state = State::Running(connection),
                     // Let go of the snapshot at once.
@@ -252,11 +326,86 @@ impl<'a> LsmRange<'a> {
         }
     }
 
-    /// Asked with a cursor of its own, beside one that is open and keeps the snapshot.
-    fn look_for_tables(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        if let Some(known) = self.has_tables {
-            return Ok(known);
+    /// Goes to the next record from that end and reads it, if there is one.
+    #[inline]
+    fn advance<T>(
+        &mut self,
+        connection: &'a Connection,
+        end: End,
+        with_value: bool,
+        read: impl FnOnce(&[u8], &[u8]) -> T,
+    ) -> Result<Option<T>, LsmError> {
+        let is_open = match end {
+            End::Front => self.front.is_some(),
+            End::Back => self.back.is_some(),
+        };
+        let mut step = match (is_open, end) {
+            (true, End::Front) => Step::On,
+            (true, End::Back) => Step::Back,
+            (false, _) => {
+                self.open_end(connection, end)?;
+                Step::Stay
+            }
+        };
+        let has_tables = match self.has_tables {
+            Some(known) => known,
+            None => self.look_for_tables(connection)?,
+        };
+        let (cursor, other, bound) = match end {
+            End::Front => (&mut self.front, &self.back, &self.end),
+            End::Back => (&mut self.back, &self.front, &self.start),
+        };
+        // Where the other end has been is no record of this one's.
+        let taken = other.as_ref().map(Cursor::key).transpose()?;
+        let Some(cursor) = cursor else {
+            return Ok(None);
+        };
+        let hidden = self.hidden;
+        let mut read = Some(read);
+        loop {
+            let found = cursor.step_with(step, with_value, |record| {
+                let (key, value) = record?;
+                if has_tables && is_reserved(key) {
+                    return Some(None);
+                }
+                if !is_before(end, key, bound, taken.as_deref()) {
+                    return None;
+                }
+                read.take().map(|read| Some(read(&key[hidden..], value)))
+            })?;
+            match found {
+                None => return Ok(None),
+                Some(Some(done)) => return Ok(Some(done)),
+                Some(None) => pass_tables(cursor, end)?,
+            }
+            step = Step::Stay;
         }
+    }
+
+    /// Opens the cursor of one end, and puts it on the first record that may be within.
+    fn open_end(&mut self, connection: &'a Connection, end: End) -> Result<(), LsmError> {
+        let (place, bound) = match end {
+            End::Front => (&mut self.front, &self.start),
+            End::Back => (&mut self.back, &self.end),
+        };
+        let cursor = place.insert((self.open)(connection)?);
+        match (bound, end) {
+            (Bound::Unbounded, End::Front) => cursor.first(),
+            (Bound::Unbounded, End::Back) => cursor.last(),
+            (Bound::Included(key), _) => cursor.seek(key, end.seek()),
+            (Bound::Excluded(key), _) => {
+                cursor.seek(key, end.seek())?;
+                match cursor.valid() && cursor.compare(key)?.is_eq() {
+                    true => end.go_on(cursor),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Asked with a cursor of its own, beside one that is open and keeps the snapshot.
+    #[cold]
+    fn look_for_tables(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
         let begins_behind = match &self.start {
             Bound::Unbounded => false,
             Bound::Included(key) | Bound::Excluded(key) => key[..] >= RESERVED_END[..],
@@ -272,126 +421,80 @@ impl<'a> LsmRange<'a> {
         };
         Ok(*self.has_tables.insert(known))
     }
+}
 
-    /// True if that end is on another record.
-    fn advance_front(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        match &mut self.front {
-            Some(cursor) => cursor.next()?,
-            None => {
-                let cursor = self.front.insert((self.open)(connection)?);
-                match &self.start {
-                    Bound::Unbounded => cursor.first()?,
-                    Bound::Included(key) => cursor.seek(key, Seek::AtOrAfter)?,
-                    Bound::Excluded(key) => {
-                        cursor.seek(key, Seek::AtOrAfter)?;
-                        if cursor.valid() && cursor.compare(key)?.is_eq() {
-                            cursor.next()?;
-                        }
-                    }
-                }
-            }
+impl End {
+    fn seek(self) -> Seek {
+        match self {
+            End::Front => Seek::AtOrAfter,
+            End::Back => Seek::AtOrBefore,
         }
-        let has_tables = self.look_for_tables(connection)?;
-        let Some(cursor) = self.front.as_mut() else {
-            return Ok(false);
-        };
-        if has_tables && is_reserved(cursor)? {
-            cursor.seek(&RESERVED_END, Seek::AtOrAfter)?;
-        }
-        if !cursor.valid() {
-            return Ok(false);
-        }
-        let inside = match &self.end {
-            Bound::Unbounded => true,
-            Bound::Included(key) => cursor.compare(key)?.is_le(),
-            Bound::Excluded(key) => cursor.compare(key)?.is_lt(),
-        };
-        Ok(inside && is_apart(cursor, self.back.as_ref(), Ordering::Less)?)
     }
 
-    /// True if that end is on another record.
-    fn advance_back(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        match &mut self.back {
-            Some(cursor) => cursor.prev()?,
-            None => {
-                let cursor = self.back.insert((self.open)(connection)?);
-                match &self.end {
-                    Bound::Unbounded => cursor.last()?,
-                    Bound::Included(key) => cursor.seek(key, Seek::AtOrBefore)?,
-                    Bound::Excluded(key) => {
-                        cursor.seek(key, Seek::AtOrBefore)?;
-                        if cursor.valid() && cursor.compare(key)?.is_eq() {
-                            cursor.prev()?;
-                        }
-                    }
-                }
-            }
+    fn go_on(self, cursor: &mut Cursor<'_>) -> Result<(), LsmError> {
+        match self {
+            End::Front => cursor.next(),
+            End::Back => cursor.prev(),
         }
-        let has_tables = self.look_for_tables(connection)?;
-        let Some(cursor) = self.back.as_mut() else {
-            return Ok(false);
-        };
-        if has_tables && is_reserved(cursor)? {
+    }
+}
+
+/// Why a scan pauses.
+enum Pause {
+    /// At the keys of tables.
+    Tables,
+    /// The caller has seen enough.
+    Broken,
+    End,
+}
+
+fn is_reserved(key: &[u8]) -> bool {
+    RESERVED[..] <= *key && *key < RESERVED_END[..]
+}
+
+/// True if a key, come to from this end, is before the bound at the other one, and before what was
+/// taken from there.
+#[inline]
+fn is_before(end: End, key: &[u8], bound: &Bound<Vec<u8>>, taken: Option<&[u8]>) -> bool {
+    let order = |limit: &[u8]| match end {
+        End::Front => key.cmp(limit),
+        End::Back => limit.cmp(key),
+    };
+    let within = match bound {
+        Bound::Unbounded => true,
+        Bound::Included(limit) => order(limit).is_le(),
+        Bound::Excluded(limit) => order(limit).is_lt(),
+    };
+    within && taken.is_none_or(|limit| order(limit).is_lt())
+}
+
+/// Goes behind the keys of tables.
+fn pass_tables(cursor: &mut Cursor<'_>, end: End) -> Result<(), LsmError> {
+    match end {
+        End::Front => cursor.seek(&RESERVED_END, Seek::AtOrAfter),
+        End::Back => {
             cursor.seek(&RESERVED, Seek::AtOrBefore)?;
-            if cursor.valid() && cursor.compare(&RESERVED)?.is_eq() {
-                cursor.prev()?;
+            match cursor.valid() && cursor.compare(&RESERVED)?.is_eq() {
+                true => cursor.prev(),
+                false => Ok(()),
             }
         }
-        if !cursor.valid() {
-            return Ok(false);
-        }
-        let inside = match &self.start {
-            Bound::Unbounded => true,
-            Bound::Included(key) => cursor.compare(key)?.is_ge(),
-            Bound::Excluded(key) => cursor.compare(key)?.is_gt(),
-        };
-        Ok(inside && is_apart(cursor, self.front.as_ref(), Ordering::Greater)?)
     }
-}
-
-/// True on the key of a table.
-fn is_reserved(cursor: &Cursor<'_>) -> Result<bool, LsmError> {
-    Ok(cursor.valid()
-        && cursor.compare(&RESERVED)?.is_ge()
-        && cursor.compare(&RESERVED_END)?.is_lt())
-}
-
-/// False if the other end has been at this record: `side` is how the key must compare with the
-/// one that the other end returned last.
-fn is_apart(
-    cursor: &Cursor<'_>,
-    other_end: Option<&Cursor<'_>>,
-    side: Ordering,
-) -> Result<bool, LsmError> {
-    match other_end {
-        None => Ok(true),
-        Some(other) => Ok(cursor.compare(&other.key()?)? == side),
-    }
-}
-
-fn visible_key(cursor: &Cursor<'_>, hidden: usize) -> Result<Vec<u8>, LsmError> {
-    let mut key = cursor.key()?;
-    key.drain(..hidden);
-    Ok(key)
 }
 
 impl Iterator for LsmRange<'_> {
     type Item = Result<Record, LsmError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let hidden = self.hidden;
-        self.step(End::Front, |cursor| {
-            Ok((visible_key(cursor, hidden)?, cursor.value()?))
+        self.step(End::Front, true, |key, value| {
+            (key.to_vec(), value.to_vec())
         })
     }
 }
 
 impl DoubleEndedIterator for LsmRange<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let hidden = self.hidden;
-        self.step(End::Back, |cursor| {
-            Ok((visible_key(cursor, hidden)?, cursor.value()?))
-        })
+        self.step(End::Back, true, |key, value| (key.to_vec(), value.to_vec()))
     }
 }
 

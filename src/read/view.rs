@@ -55,9 +55,7 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LsmError> {
-        let mut cursor = (self.open)(self.connection)?;
-        self.with_key(key, |key| cursor.seek(key, Seek::Exactly))?;
-        cursor.valid().then(|| cursor.value()).transpose()
+        self.get_with(key, <[u8]>::to_vec)
     }
 
     pub(crate) fn get_with<T>(
@@ -65,11 +63,14 @@ impl<'a> View<'a> {
         key: &[u8],
         look: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, LsmError> {
-        let mut cursor = (self.open)(self.connection)?;
-        self.with_key(key, |key| cursor.seek(key, Seek::Exactly))?;
-        match cursor.valid() {
-            true => cursor.with_value(look).map(Some),
-            false => Ok(None),
+        let mut look = Some(look);
+        match self.with_key(key, |key| self.connection.get_with(key, &mut look)) {
+            // Those who have patience get a snapshot that way, and keep it for the second try.
+            Err(error) if error.is_busy() => {
+                let _cursor = (self.open)(self.connection)?;
+                self.with_key(key, |key| self.connection.get_with(key, &mut look))
+            }
+            done => done,
         }
     }
 
