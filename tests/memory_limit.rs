@@ -57,8 +57,8 @@ fn trees_stay_small_while_much_more_is_written() -> Result {
                 }
             }
             let stats = db.stats()?;
-            // The last write may go beyond it.
-            let bound = TREE_KIB + 4;
+            // The last write may go beyond it; one that removes a range makes many nodes anew.
+            let bound = TREE_KIB + 64;
             assert!(stats.live_tree_kib <= bound, "{mode:?}: {stats}");
             assert!(stats.waiting_tree_kib <= bound, "{mode:?}: {stats}");
             largest = largest.max(stats.live_tree_kib);
