@@ -86,7 +86,7 @@ fn batches(c: &mut Criterion) {
             db.commit_transaction().unwrap();
         });
     });
-    // Whether it pays to sort a batch first.
+    // A batch sorts itself; the second one has nothing left to sort.
     for sorted in [false, true] {
         let (mut db, _dir) = empty(LsmDb::builder());
         let mut random = SplitMix64(4);

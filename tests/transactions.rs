@@ -321,3 +321,36 @@ fn a_commit_syncs_if_it_was_told_to() -> Result {
     assert_eq!(db.iter().count(), 0, "refused, and yet committed");
     Ok(())
 }
+
+// Large batches are made in the order of their keys.
+#[test]
+fn a_batch_of_any_size_leaves_what_its_last_writes_say() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("db.lsm"))?;
+    let mut random = SplitMix64::new(7);
+    let mut model = Model::new();
+    for round in 0..60 {
+        let mut batch = WriteBatch::new();
+        for _ in 0..random.below(200) {
+            let key = vec![random.below(50) as u8];
+            match random.below(if round % 3 == 0 { 40 } else { 36 }) {
+                0..=9 => {
+                    model.remove(&key);
+                    batch.remove(key);
+                }
+                10..=35 => {
+                    let value = random.bytes(20);
+                    batch.insert(&key, &value);
+                    model.insert(key, value);
+                }
+                _ => {
+                    model.retain(|known, _| *known < key);
+                    batch.remove_range(key..);
+                }
+            }
+        }
+        db.write(&batch)?;
+        assert!(contents(&db)? == model, "{round}");
+    }
+    Ok(())
+}
