@@ -1,8 +1,8 @@
 //! What the safe face costs beside the C API of the same engine, used by hand: compacted data,
 //! 200,000 records of 16 + 100 bytes, the same file and the same mapping for both.
 //!
-//! The C side keeps one cursor open for all look-ups, which saves it the snapshot that each of
-//! ours takes (and shows it the same moment for ever). It looks at the first byte of each value, as
+//! The C side keeps one cursor open for all look-ups, which saves it the snapshot that each of a
+//! handle's takes, and shows it the same moment for ever, as our `Snapshot` does. It looks at the first byte of each value, as
 //! `get_with` and the scan without copies do; `get` copies the value besides.
 //!
 //! Conditions: fixed seed, random order, everything in the operating system's cache, a temporary
@@ -162,6 +162,16 @@ fn overhead(c: &mut Criterion) {
             black_box(db.get_with(key, |value| value[0]).unwrap().unwrap())
         });
     });
+    // What the C side does, too: everything from one moment.
+    let snapshot = db.snapshot().unwrap();
+    let mut random = SplitMix64(5);
+    group.bench_function("get_with_of_a_snapshot", |b| {
+        b.iter(|| {
+            let key = key(random.next() % RECORDS * 2);
+            black_box(snapshot.get_with(key, |value| value[0]).unwrap().unwrap())
+        });
+    });
+    drop(snapshot);
     let mut random = SplitMix64(5);
     group.bench_function("get", |b| {
         b.iter(|| {
