@@ -114,7 +114,11 @@ impl store::Store for Db {
     }
 
     fn get(&self, key: &[u8]) -> Outcome<Option<Vec<u8>>> {
-        Db::get(self, key).map_err(say)
+        let value = Db::get(self, key).map_err(say)?;
+        match self.get_in_place(key).map_err(say)? == value {
+            true => Ok(value),
+            false => Err(String::from("lsmlite_get says something else")),
+        }
     }
 
     fn range(&self, a: &[u8], b: &[u8], inclusive: bool) -> Outcome<Vec<(Vec<u8>, Vec<u8>)>> {
@@ -185,10 +189,13 @@ impl store::Cursor for Cursor<'_> {
     }
 
     fn record(&self) -> Outcome<Option<(Vec<u8>, Vec<u8>)>> {
-        if !self.valid() {
-            return Ok(None);
+        let record = match self.valid() {
+            false => None,
+            true => Some((self.key().map_err(say)?, self.value().map_err(say)?)),
+        };
+        match self.record_in_place().map_err(say)? == record {
+            true => Ok(record),
+            false => Err(String::from("lsmlite_csr_step says something else")),
         }
-        let key = self.key().map_err(say)?;
-        Ok(Some((key, self.value().map_err(say)?)))
     }
 }

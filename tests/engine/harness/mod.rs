@@ -319,6 +319,30 @@ impl Db {
         }
     }
 
+    /// The same in one call of ours, without copies in the engine.
+    pub fn get_in_place(&self, key: &[u8]) -> Rc<Option<Vec<u8>>> {
+        let n_key = c_int::try_from(key.len()).expect("a short key");
+        let (mut raw, mut data, mut len) = (ptr::null_mut(), ptr::null(), 0);
+        // SAFETY: the handle, the key and the out-parameters are live; a cursor that comes is closed
+        // once, after the value was copied.
+        unsafe {
+            check(ffi::lsmlite_get(
+                self.raw.as_ptr(),
+                key.as_ptr().cast(),
+                n_key,
+                &mut raw,
+                &mut data,
+                &mut len,
+            ))?;
+            if raw.is_null() {
+                return Ok(None);
+            }
+            let value = copy(data, len);
+            ffi::lsm_csr_close(raw);
+            Ok(Some(value))
+        }
+    }
+
     /// All records by a forward scan.
     pub fn scan(&self) -> Rc<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut cursor = self.cursor()?;
@@ -410,6 +434,26 @@ impl Cursor<'_> {
     pub fn valid(&self) -> bool {
         // SAFETY: the cursor is live.
         unsafe { ffi::lsm_csr_valid(self.raw.as_ptr()) != 0 }
+    }
+
+    /// Key and value by one call of ours, without copies in the engine.
+    pub fn record_in_place(&self) -> Rc<Option<(Vec<u8>, Vec<u8>)>> {
+        let (mut key, mut n_key) = (ptr::null(), 0);
+        let (mut value, mut n_value) = (ptr::null(), 0);
+        let mut is_record = 0;
+        // SAFETY: the cursor and all out-parameters are live.
+        check(unsafe {
+            ffi::lsmlite_csr_step(
+                self.raw.as_ptr(),
+                0,
+                &mut is_record,
+                &mut key,
+                &mut n_key,
+                &mut value,
+                &mut n_value,
+            )
+        })?;
+        Ok((is_record != 0).then(|| (copy(key, n_key), copy(value, n_value))))
     }
 
     pub fn key(&self) -> Rc<Vec<u8>> {
