@@ -248,6 +248,9 @@ pub fn run(ground: &Ground, ops: &[Op], path: &Path) -> Result<(), String> {
             Op::Exact(k) => {
                 let key = ground.key(k);
                 let found = db.get(&key).map_err(fail)?;
+                if db.get_in_place(&key).map_err(fail)? != found {
+                    return Err(wrong(String::from("lsmlite_get says something else")));
+                }
                 if found.as_ref() != map.get(&key) {
                     return Err(wrong(format!(
                         "got {}, expected {}",
@@ -311,7 +314,9 @@ fn walk(db: &Db, from: Option<(&[u8], Seek)>, forwards: bool, n: usize) -> Resul
     }
     let mut found = Vec::new();
     while cursor.valid() && found.len() < n {
-        found.push((cursor.key()?, cursor.value()?));
+        let record = (cursor.key()?, cursor.value()?);
+        assert_eq!(cursor.record_in_place()?.as_ref(), Some(&record));
+        found.push(record);
         if found.len() > 100_000 {
             break; // A cursor that goes round in circles.
         }
