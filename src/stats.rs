@@ -51,6 +51,9 @@ pub struct DbStats {
     pub pages_written: u32,
     /// Pages that this handle has read from the file since it was opened. Wraps round.
     pub pages_read: u32,
+    /// Pages that this handle has found in its page cache of 2 MiB instead. Mapped pages, with
+    /// [`mmap`](crate::LsmDbBuilder::mmap), are neither read nor in the cache.
+    pub cache_hits: u64,
 }
 
 /// One level of a [`DbStats`]: a sorted run, or several that are being merged into one.
@@ -179,6 +182,7 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
         checkpoint_debt_kib: connection.checkpoint_debt_kib()?,
         pages_written: connection.pages_written()?,
         pages_read: connection.pages_read()?,
+        cache_hits: connection.cache_hits()?,
     })
 }
 
@@ -349,11 +353,12 @@ impl fmt::Display for DbStats {
         write!(
             f,
             "{} KiB since the last checkpoint; {} pages written in all, {} written and {} read by \
-             this handle",
+             this handle, {} found in its cache",
             self.checkpoint_debt_kib,
             self.pages_written_in_total,
             self.pages_written,
-            self.pages_read
+            self.pages_read,
+            self.cache_hits
         )
     }
 }
@@ -366,7 +371,7 @@ mod serde {
 
     impl Serialize for DbStats {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut out = serializer.serialize_struct("DbStats", 15)?;
+            let mut out = serializer.serialize_struct("DbStats", 16)?;
             out.serialize_field("levels", &self.levels)?;
             out.serialize_field("page_size_bytes", &self.page_size_bytes)?;
             out.serialize_field("is_packed", &self.is_packed)?;
@@ -382,6 +387,7 @@ mod serde {
             out.serialize_field("pages_written_in_total", &self.pages_written_in_total)?;
             out.serialize_field("pages_written", &self.pages_written)?;
             out.serialize_field("pages_read", &self.pages_read)?;
+            out.serialize_field("cache_hits", &self.cache_hits)?;
             out.end()
         }
     }

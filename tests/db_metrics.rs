@@ -285,6 +285,10 @@ fn the_threads_are_measured_too() -> Result {
     let scrape = Scrape::new(&registry)?;
     assert_eq!(scrape.of("lsmlite_merge_seconds_count", "flush"), 0.0);
     assert!(scrape.get("lsmlite_pages_read_total") > 0.0, "by merging");
+    assert!(
+        scrape.get("lsmlite_page_cache_hits_total") > 0.0,
+        "likewise"
+    );
     Ok(())
 }
 

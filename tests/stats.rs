@@ -156,3 +156,25 @@ fn stats_are_serialised_by_name() -> Result {
     assert_eq!(json["log_wrapped"], false);
     Ok(())
 }
+
+#[test]
+fn pages_in_the_cache_are_counted() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("s.lsm");
+    let mut db = LsmDb::open(&path)?;
+    rows(&mut db, 0..5000)?;
+    db.compact()?;
+    db.close()?;
+
+    let db = LsmDb::open(&path)?;
+    assert_eq!(db.iter().count(), 5000);
+    let first = db.stats()?;
+    assert_eq!(db.iter().count(), 5000);
+    let second = db.stats()?;
+    // Half a MiB fits into the cache: what had to be read before is found now.
+    assert!(first.pages_read > 100, "{first}");
+    assert_eq!(second.pages_read, first.pages_read, "{second}");
+    let found = second.cache_hits - first.cache_hits;
+    assert!(found >= u64::from(first.pages_read) / 2, "{second}");
+    Ok(())
+}

@@ -449,4 +449,5 @@ unsafe extern "C" {
         ppVal: *mut *const ::core::ffi::c_void,
         pnVal: *mut ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
+    pub fn lsmlite_cache_hits(db: *mut lsm_db) -> lsm_i64;
 }

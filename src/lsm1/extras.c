@@ -144,3 +144,10 @@ int lsmlite_csr_step(
   *pbRecord = (rc==LSM_OK);
   return rc;
 }
+
+lsm_i64 lsmlite_cache_hits(lsm_db *db){
+#ifdef LSM_CACHE_HITS
+  if( db->pFS ) return db->pFS->nHit;
+#endif
+  return 0;
+}

@@ -68,3 +68,8 @@ int lsmlite_csr_step(
   const void **ppKey, int *pnKey,
   const void **ppVal, int *pnVal
 );
+
+/*
+** How many pages this connection has found in its page cache; mapped ones aren't counted.
+*/
+lsm_i64 lsmlite_cache_hits(lsm_db *db);

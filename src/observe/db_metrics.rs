@@ -17,11 +17,12 @@ use crate::stats::DbStats;
 /// | metric | type | what it is |
 /// |---|---|---|
 /// | `lsmlite_write_seconds` | histogram | writes, waiting included; label `operation`: `insert`, `remove`, `remove_range`, `commit` |
-/// | `lsmlite_merge_seconds` | histogram | flushing and merging on request (`flush`, `work`, `compact`) and by the background thread (`background`) |
+/// | `lsmlite_merge_seconds` | histogram | flushing and merging on request (`flush`, `work`, `compact`, `ingest`) and by the background thread (`background`) |
 /// | `lsmlite_checkpoint_seconds` | histogram | checkpoints, on request and by the background thread |
 /// | `lsmlite_inserted_bytes_total` | counter | bytes of keys and values that were inserted |
 /// | `lsmlite_pages_written_total` | counter | pages written to the file, by all handles, since the first one was opened |
 /// | `lsmlite_pages_read_total` | counter | pages read by the handles that have these metrics and their threads |
+/// | `lsmlite_page_cache_hits_total` | counter | pages that they found in their caches instead; mapped ones aren't counted |
 /// | `lsmlite_busy_total` | counter | operations that another connection was in the way of for too long |
 /// | `lsmlite_failed` | gauge | 1 after a failed write, until the next opening: the handle [only reads](crate::LsmDb::failure) |
 /// | `lsmlite_file_bytes` | gauge | size of the file, in whole blocks |
@@ -180,8 +181,9 @@ impl DbMetrics {
         self.0.families.failed.set(failed.into());
     }
 
-    pub(crate) fn add_pages_read(&self, pages: u32) {
+    pub(crate) fn add_pages_read(&self, pages: u32, cache_hits: u64) {
         self.0.families.pages_read.inc_by(pages.into());
+        self.0.families.cache_hits.inc_by(cache_hits);
     }
 
     fn pages_seen(&self) -> MutexGuard<'_, Option<u32>> {

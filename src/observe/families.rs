@@ -95,6 +95,7 @@ pub(super) struct Families {
     pub(super) inserted_bytes: IntCounter,
     pub(super) pages_written: IntCounter,
     pub(super) pages_read: IntCounter,
+    pub(super) cache_hits: IntCounter,
     pub(super) busy: IntCounter,
     pub(super) failed: IntGauge,
     /// In the order of [`GAUGES`].
@@ -144,6 +145,10 @@ impl Families {
                 "lsmlite_pages_read_total",
                 "Pages read from the file by handles that write.",
             )?,
+            cache_hits: counter(
+                "lsmlite_page_cache_hits_total",
+                "Pages found in the caches of handles that write.",
+            )?,
             busy: counter(
                 "lsmlite_busy_total",
                 "Operations that another connection was in the way of.",
@@ -167,12 +172,13 @@ impl Families {
 
     /// Everything that can be collected; what describes the database only if it is known.
     pub(super) fn collectors(&self, is_described: bool) -> impl Iterator<Item = &dyn Collector> {
-        let always: [&dyn Collector; 7] = [
+        let always: [&dyn Collector; 8] = [
             &self.write_seconds,
             &self.merge_seconds,
             &self.checkpoint_seconds,
             &self.inserted_bytes,
             &self.pages_read,
+            &self.cache_hits,
             &self.busy,
             &self.failed,
         ];

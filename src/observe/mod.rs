@@ -70,6 +70,8 @@ pub(crate) struct Observer {
     metrics: Option<DbMetrics>,
     /// Pages that the connection had read when the metrics were last brought up to date.
     pages_read: u32,
+    /// Pages that it had found in its cache by then.
+    cache_hits: u64,
     refreshed: Option<Instant>,
 }
 
@@ -88,6 +90,7 @@ impl Observer {
         let mut observer = Observer {
             metrics: metrics.cloned(),
             pages_read: 0,
+            cache_hits: 0,
             refreshed: None,
         };
         if let Some(metrics) = metrics {
@@ -153,8 +156,11 @@ impl Observer {
         self.refreshed = Some(Instant::now());
         if let Ok(stats) = stats::read(connection) {
             metrics.update(&stats);
-            metrics.add_pages_read(stats.pages_read.wrapping_sub(self.pages_read));
-            self.pages_read = stats.pages_read;
+            metrics.add_pages_read(
+                stats.pages_read.wrapping_sub(self.pages_read),
+                stats.cache_hits.saturating_sub(self.cache_hits),
+            );
+            (self.pages_read, self.cache_hits) = (stats.pages_read, stats.cache_hits);
         }
     }
 }

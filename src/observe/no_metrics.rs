@@ -26,7 +26,7 @@ impl DbMetrics {
         match self.never {}
     }
 
-    pub(crate) fn add_pages_read(&self, _: u32) {
+    pub(crate) fn add_pages_read(&self, _: u32, _: u64) {
         match self.never {}
     }
 }

@@ -71,6 +71,14 @@ impl Connection {
         Ok(u32::from_ne_bytes(n.to_ne_bytes()))
     }
 
+    /// Pages that this connection has found in its cache. Cheap.
+    pub(crate) fn cache_hits(&self) -> Result<u64, LsmError> {
+        self.refuse_reentry("cache hits")?;
+        // SAFETY: the handle is live and open, and used by this thread only.
+        let hits = unsafe { ffi::lsmlite_cache_hits(self.db.as_ptr()) };
+        Ok(u64::try_from(hits).unwrap_or(0))
+    }
+
     /// A description of the database in lsm1's notation; empty if there is nothing to tell.
     ///
     /// # Errors
