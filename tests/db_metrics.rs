@@ -100,7 +100,7 @@ fn names_units_and_help_are_as_prometheus_wants_them() -> Result {
     let mut db = open(&dir.path().join("m.lsm"), &metrics)?;
     rows(&mut db, 0..100)?;
     let scrape = Scrape::new(&registry)?;
-    assert_eq!(scrape.families.len(), 20, "{:?}", scrape.families.keys());
+    assert_eq!(scrape.families.len(), 21, "{:?}", scrape.families.keys());
     for (name, (kind, help)) in &scrape.families {
         let words: Vec<_> = name.split('_').collect();
         assert_eq!(words[0], "lsmlite");
