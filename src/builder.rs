@@ -303,7 +303,8 @@ impl LsmDbBuilder {
 
     /// Merge when so many segments of one age exist, 2 to 32. Default: 4.
     ///
-    /// More makes writing cheaper and reading dearer.
+    /// More makes writing cheaper and reading dearer. The file has room for 40 segments in all: when
+    /// there are so many, fewer of one age are merged.
     pub fn automerge_segments(mut self, segments: u32) -> Self {
         self.settings.automerge_segments = segments;
         self

@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::{Model, Result, SplitMix64, assert_same, contents};
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::{BackgroundMode, Mmap, Preset, Safety};
+use lsmlite_rs::env::MemoryEnv;
 use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmErrorCode};
 
 #[test]
@@ -295,6 +296,25 @@ fn without_a_log_a_clean_close_keeps_everything() -> Result {
         db.close()?;
         assert_eq!(contents(&builder.open(&path)?)?.len(), 1000);
     }
+    Ok(())
+}
+
+/// A file has room for 40 runs. With so many of an age to be merged at once, there were 31 new ones
+/// and nine that were merged before, and every flush from then on called the file damaged.
+#[test]
+fn rare_merges_leave_room_for_the_next_run() -> Result {
+    let mut db = LsmDb::builder()
+        .env(MemoryEnv::new())
+        .page_size_bytes(256)
+        .automerge_segments(32)
+        .open("db")?;
+    for i in 0..400_u32 {
+        db.insert(i.to_be_bytes(), [7; 100])?;
+        db.flush()?;
+    }
+    assert_eq!(db.iter().count(), 400);
+    assert!(db.stats()?.levels.len() <= 40);
+    assert!(db.verify()?.is_clean());
     Ok(())
 }
 
