@@ -334,8 +334,11 @@ fn pages_are_counted_from_the_first_opening_on() -> Result {
     let before = read(&Scrape::new(&registry)?);
     assert_eq!(db.iter().count(), 10_000);
     db.checkpoint()?;
-    let now = read(&Scrape::new(&registry)?);
+    let scrape = Scrape::new(&registry)?;
+    let now = read(&scrape);
     assert!(now > before && now == f64::from(db.stats()?.pages_read));
+    let hits = scrape.get("lsmlite_page_cache_hits_total");
+    assert!(hits > 0.0 && hits == db.stats()?.cache_hits as f64);
     Ok(())
 }
 
