@@ -5,13 +5,14 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Model, Result, SplitMix64, contents, setting};
-use lsmlite_rs::compression::Compression;
+use common::{COMPLAINT, Model, Mood, Moody, Result, SplitMix64, contents, panic_text, setting};
+use lsmlite_rs::compression::{Compression, PageCodec};
 use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
 use lsmlite_rs::env::MemoryEnv;
-use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, LsmErrorCode};
+use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, LsmErrorCode, Snapshot};
 
 fn records(n: u32) -> impl Iterator<Item = ([u8; 4], Vec<u8>)> {
     (0..n).map(|i| (i.to_be_bytes(), vec![i as u8; 100]))
@@ -34,6 +35,7 @@ fn small(random: &mut SplitMix64) -> LsmDbBuilder {
         .max_free_list(random.pick(&[2, 24]))
         .multi_process(random.one_in(4))
         .use_log(!random.one_in(4))
+        .safety(random.pick(&[Safety::Off, Safety::Off, Safety::Normal]))
         .mmap(random.pick(&[Mmap::Off, Mmap::All]))
         .background(random.pick(&[
             BackgroundMode::None,
@@ -65,8 +67,9 @@ fn ingested_records_replace_what_is_older_and_are_replaced_by_what_is_newer() ->
         let builder = small(&mut random);
         let mut db = builder.clone().open(&path)?;
         let mut model = Model::new();
+        let mut snapshot: Option<(Snapshot, Model)> = None;
         for _ in 0..60 {
-            match random.below(10) {
+            match random.below(12) {
                 0..=2 => {
                     let new: Model = (0..random.below(200))
                         .map(|_| {
@@ -93,7 +96,29 @@ fn ingested_records_replace_what_is_older_and_are_replaced_by_what_is_newer() ->
                 7 => drop(db.work(random.below(100) as u32)?),
                 8 if random.one_in(3) => db.compact()?,
                 8 => db.flush()?,
+                9 => {
+                    // In vain: what was written is nobody's, and is written over.
+                    let n = random.below(400);
+                    let failing = (0..=n).map(|i| match i {
+                        i if i == n => Err(""),
+                        i => Ok((i.to_be_bytes(), [0xaa; 300])),
+                    });
+                    let failing = failing.map(|record| record.map_err(Box::from));
+                    let result: Result<u64> = db.try_ingest(failing);
+                    assert!(result.is_err());
+                }
+                10 => {
+                    if let Some((snapshot, then)) = snapshot.take() {
+                        let found: Vec<_> =
+                            snapshot.iter().collect::<std::result::Result<_, _>>()?;
+                        assert!(found.into_iter().eq(then), "seed {seed}, an old snapshot");
+                    }
+                    if random.one_in(2) {
+                        snapshot = Some((db.snapshot()?, model.clone()));
+                    }
+                }
                 _ => {
+                    drop(snapshot.take());
                     drop(db);
                     db = builder.clone().open(&path)?;
                 }
@@ -101,6 +126,7 @@ fn ingested_records_replace_what_is_older_and_are_replaced_by_what_is_newer() ->
             let key = key(&mut random);
             assert_eq!(db.get(&key)?.as_ref(), model.get(&key), "seed {seed}");
         }
+        drop(snapshot);
         assert!(contents(&db)? == model, "seed {seed}");
         let backwards: Vec<_> = db.iter().rev().collect::<std::result::Result<_, _>>()?;
         assert!(backwards.into_iter().eq(model.clone().into_iter().rev()));
@@ -151,6 +177,34 @@ fn a_source_that_fails_or_panics_leaves_nothing() -> Result {
     assert_eq!(db.ingest(records(1000))?, 1000);
     assert_eq!(db.iter().count(), 1001);
     assert!(db.verify()?.is_clean());
+    Ok(())
+}
+
+#[test]
+fn a_codec_that_fails_or_panics_ends_it_and_leaves_nothing() -> Result {
+    for mood in [Mood::RefusesToCompress, Mood::PanicsCompressing] {
+        let codec = Moody::new(20_700);
+        let mut db = LsmDb::builder()
+            .env(MemoryEnv::new())
+            .codec(Arc::clone(&codec) as Arc<dyn PageCodec>)
+            .open("db.lsm")?;
+        db.insert("kept", "")?;
+        let moody = records(30_000).inspect(|(key, _)| {
+            if *key == 20_000_u32.to_be_bytes() {
+                codec.be(mood);
+            }
+        });
+        match catch_unwind(AssertUnwindSafe(|| db.ingest(moody))) {
+            Ok(result) => assert!(result.expect_err("failed").to_string().contains(COMPLAINT)),
+            Err(payload) => assert_eq!(panic_text(&*payload), COMPLAINT),
+        }
+        assert!(codec.misdeeds() > 0);
+        codec.be(Mood::Well);
+        assert_eq!(db.iter().count(), 1);
+        assert_eq!(db.ingest(records(1000))?, 1000);
+        assert_eq!(db.iter().count(), 1001);
+        assert!(db.verify()?.is_clean());
+    }
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{KeyRange, Model, Result, SplitMix64, is_in, setting};
 use lsmlite_rs::config::Mmap;
@@ -15,7 +16,7 @@ fn key(random: &mut SplitMix64) -> Vec<u8> {
     (0..len).map(|_| random.pick(b"ab\xfe\xff")).collect()
 }
 
-/// Partly in memory, partly in runs.
+/// Partly in memory, partly in runs; some with a table's keys between the others.
 fn filled(db: &mut LsmDb, random: &mut SplitMix64) -> Result<Model> {
     let mut model = Model::new();
     for i in 0..400 {
@@ -33,6 +34,9 @@ fn filled(db: &mut LsmDb, random: &mut SplitMix64) -> Result<Model> {
         }
         if i % 90 == 50 {
             db.flush()?;
+        }
+        if i % 40 == 7 && random.one_in(2) {
+            db.table("a table")?.insert([i as u8], "in between")?;
         }
     }
     Ok(model)
@@ -86,6 +90,21 @@ fn drain(db: &LsmDb, range: KeyRange, random: &mut SplitMix64) -> Result<Vec<Rec
     let (mut front, mut back) = (Vec::new(), Vec::new());
     loop {
         let is_front = random.one_in(2);
+        if random.one_in(4) {
+            // Broken off after a few, or never.
+            let mut left = 1 + random.below(6);
+            let is_done = records.for_each_ref(|key, value| {
+                front.push((key.to_vec(), value.to_vec()));
+                left -= 1;
+                match left {
+                    0 => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            })?;
+            if is_done {
+                break;
+            }
+        }
         let record = match (is_front, random.one_in(2)) {
             (true, true) => records.next().transpose()?,
             (false, true) => records.next_back().transpose()?,
@@ -165,6 +184,62 @@ fn a_prefix_finds_what_begins_like_it() -> Result {
         }
         Ok(())
     })
+}
+
+/// A run leads into the next one by keys without values. A look-up of just such a key went to the
+/// wrong page of the next run.
+#[test]
+fn every_key_of_an_older_run_is_found() -> Result {
+    let dir = tempfile::tempdir()?;
+    let builder = LsmDb::builder().page_size_bytes(256).block_size_kib(64);
+    let mut db = builder.open(dir.path().join("db"))?;
+    for step in [1, 100, 150] {
+        for i in (0..3000_u32).step_by(step) {
+            db.insert(i.to_be_bytes(), i.to_le_bytes())?;
+        }
+        db.flush()?;
+    }
+    for i in 0..3000_u32 {
+        assert_eq!(db.get(i.to_be_bytes())?, Some(i.to_le_bytes().to_vec()));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_scan_in_place_refuses_the_handle_and_survives_a_panic() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("db"))?;
+    for i in 0..10_u8 {
+        db.insert([i], [i])?;
+    }
+    db.flush()?;
+    let mut records = db.iter();
+    let mut other = Some(db.iter());
+    assert!(other.as_mut().is_some_and(|other| other.next().is_some()));
+    let mut seen = Vec::new();
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        records.for_each_ref(|key, _| {
+            // Neither reading nor the end of another iterator gets at the engine now.
+            let error = db.get(key).expect_err("refused");
+            assert_eq!(error.code(), LsmErrorCode::LsmMisuse);
+            drop(other.take());
+            seen.push(key[0]);
+            assert!(seen.len() < 4, "on purpose");
+            ControlFlow::Continue(())
+        })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(seen, [0, 1, 2, 3]);
+    assert_eq!(db.get([7])?, Some(vec![7]));
+    // It rests on the record at which it panicked.
+    assert_eq!(records.next().transpose()?, Some((vec![4], vec![4])));
+    assert_eq!(records.next_back().transpose()?, Some((vec![9], vec![9])));
+    drop((records, other));
+    // Nothing that the iterators left behind is in the way.
+    db.insert("new", "")?;
+    db.compact()?;
+    assert_eq!(db.iter().count(), 11);
+    Ok(db.close()?)
 }
 
 #[test]

@@ -67,8 +67,9 @@ static int ingestRun(lsm_db *db, Ingest *pIngest){
   }
   if( rc==LSM_OK ) rc = lsmSaveWorker(db, 0);
 
-  /* It is saved by now, or not to be saved. LSM_BUSY lets go of it and keeps the cache. */
-  rcEnd = rc==LSM_OK ? LSM_BUSY : rc;
+  /* It is saved by now, or not to be saved. LSM_BUSY lets go of it and keeps the cache, which
+  ** after a failure may hold pages of no snapshot. */
+  rcEnd = rc==LSM_OK ? LSM_BUSY : rc==LSM_BUSY ? LSM_ERROR : rc;
   lsmFinishWork(db, 0, &rcEnd);
   return rc;
 }

@@ -311,8 +311,10 @@ impl Connection {
     /// Reads a result code. A panic that a codec raised during the call goes on here.
     #[inline]
     pub(super) fn check(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+        // First, as what it takes belongs to this call also if that panics.
+        let outcome = self.outcome(operation, rc);
         panic::resume();
-        self.outcome(operation, rc)
+        outcome
     }
 
     /// Reads a result code.

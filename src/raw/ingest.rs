@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_void};
 
 use super::Connection;
 use super::write::MAX_ENTRY_BYTES;
+use crate::env::{Process, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
@@ -25,6 +26,7 @@ pub(crate) struct Stop;
 /// What the C side calls back with.
 struct Feed<'a> {
     source: &'a mut dyn Source,
+    process: Process,
     /// Bytes of a record that is larger than the engine can take.
     too_large: Option<usize>,
 }
@@ -36,6 +38,7 @@ impl Connection {
         let db = self.idle("ingest")?;
         let mut feed = Feed {
             source,
+            process: Process::current(),
             too_large: None,
         };
         let ctx: *mut Feed<'_> = &mut feed;
@@ -44,6 +47,10 @@ impl Connection {
         // which nothing else touches `feed`.
         let rc = unsafe { ffi::lsmlite_ingest(db, Some(next_record), ctx.cast()) };
         let stopped = rc == STOPPED;
+        if stopped {
+            // What failed besides and didn't matter mustn't turn up in the next error.
+            take_failure();
+        }
         if let (true, Some(total)) = (stopped, feed.too_large) {
             let error = self.error("ingest", LsmErrorCode::LsmConversionErr);
             return Err(error.with_message(format!(
@@ -52,6 +59,7 @@ impl Connection {
         }
         if stopped {
             panic::resume();
+            self.refuse_fork("ingest")?;
             return Ok(false);
         }
         self.finish("ingest", rc).map(|()| true)
@@ -74,7 +82,12 @@ unsafe extern "C" fn next_record(
     // SAFETY: the caller's promise; no reference from an earlier call is left.
     let feed = unsafe { &mut *ctx.cast::<Feed<'_>>() };
     panic::guard(STOPPED, || {
-        match feed.source.advance() {
+        let advanced = feed.source.advance();
+        if !feed.process.is_current() {
+            // This is the child of a source that forked: the parent writes the run.
+            return STOPPED;
+        }
+        match advanced {
             Ok(true) => {}
             Ok(false) => return ffi::LSM_OK,
             Err(Stop) => return STOPPED,

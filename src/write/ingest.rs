@@ -27,8 +27,9 @@ impl LsmDb {
     /// # Ok(()) }
     /// ```
     ///
-    /// Until it returns, all other handles read what there was before, and their writes and
-    /// work on the file are busy; don't write through another one while `records` are asked for.
+    /// While `records` are asked for, all other handles read what there was before. They may see
+    /// the records as soon as the checkpoint is being made. Until it returns their writes, and
+    /// work on the file, are busy: don't write through another one while `records` are asked for.
     ///
     /// Durable means by a checkpoint, as [`checkpoint`](Self::checkpoint) makes it at the
     /// database's [`Safety`](crate::config::Safety).
@@ -37,7 +38,8 @@ impl LsmDb {
     /// `LsmMisuse` with the number of the record, if its key isn't larger than the one before,
     /// or while a transaction is open; busy, if others keep the file for ten seconds; and as
     /// [`insert`](Self::insert) and [`checkpoint`](Self::checkpoint). If it was the checkpoint
-    /// that failed, other handles see the records until the last one is closed.
+    /// that failed, other handles see the records, which stay if one of them makes a checkpoint
+    /// later, or closes the database in order.
     pub fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         records: impl IntoIterator<Item = (K, V)>,

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use crate::common::{Result, alone, child, child_argument, retry};
 use crate::peer::{Peer, keys};
+use lsmlite_rs::config::Mmap;
 use lsmlite_rs::{LsmDb, LsmErrorCode};
 
 /// Runs `work` in a forked process, which ends without running anything else; its answer.
@@ -63,6 +64,49 @@ fn a_forked_process_can_neither_use_nor_close_the_handle() -> Result {
     assert_eq!(keys(&db)?, "one three");
     db.close()?;
     assert_eq!(keys(&LsmDb::open(&path)?)?, "one three");
+    Ok(())
+}
+
+/// The child went on with the run that the parent was writing, into the same pages.
+#[test]
+fn a_source_that_forks_leaves_the_run_to_the_parent() -> Result {
+    if !alone("fork::a_source_that_forks_leaves_the_run_to_the_parent")? {
+        return Ok(());
+    }
+    for mmap in [Mmap::Off, Mmap::All] {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("a.lsm");
+        let mut db = LsmDb::builder().mmap(mmap).open(&path)?;
+        db.insert(b"one", b"1")?;
+        let us = std::process::id();
+        let mut child = None;
+        let records = (0..20_000_u32).inspect(|i| {
+            if *i == 10_000 {
+                // SAFETY: as in `in_child`; the child ends below.
+                child = Some(unsafe { libc::fork() });
+            }
+        });
+        let result =
+            db.ingest(records.map(|i| (i.to_be_bytes(), std::process::id().to_le_bytes())));
+        if std::process::id() != us {
+            let is_refused = result.is_err_and(|error| error.to_string().contains("forked"));
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(if is_refused { 0 } else { 1 }) }
+        }
+        assert_eq!(result?, 20_000);
+        let (pid, mut status) = (child.ok_or("didn't fork")?, 0);
+        // SAFETY: waits for the child that was made above.
+        unsafe { libc::waitpid(pid, &mut status, 0) };
+        assert_eq!(status, 0, "the child wasn't refused");
+        assert!(db.verify()?.is_clean());
+        db.close()?;
+        let db = LsmDb::open(&path)?;
+        assert_eq!(db.iter().count(), 20_001);
+        assert_eq!(
+            db.get(19_999_u32.to_be_bytes())?,
+            Some(us.to_le_bytes().to_vec())
+        );
+    }
     Ok(())
 }
 
