@@ -121,6 +121,8 @@ int lsmlite_csr_step(
       /* The usual case: on a record of a run, whose key the cursor has cached. */
       SegmentPtr *pPtr = &p->aPtr[i];
       if( pPtr->pPg==0 ) return LSM_OK;
+      /* After a mapping was moved, the record couldn't be read once more. */
+      if( pPtr->pKey==0 ) return LSM_CORRUPT_BKPT;
       *ppKey = p->key.pData;
       *pnKey = p->key.nData;
       if( ppVal ){
