@@ -12,7 +12,7 @@ use common::{COMPLAINT, Model, Mood, Moody, Result, SplitMix64, contents, panic_
 use lsmlite_rs::compression::{Compression, PageCodec};
 use lsmlite_rs::config::{BackgroundMode, Mmap, Safety};
 use lsmlite_rs::env::MemoryEnv;
-use lsmlite_rs::{Disk, LsmDb, LsmDbBuilder, LsmErrorCode, Snapshot};
+use lsmlite_rs::{Cursor, Disk, LsmDb, LsmDbBuilder, LsmError, LsmErrorCode, Snapshot};
 
 fn records(n: u32) -> impl Iterator<Item = ([u8; 4], Vec<u8>)> {
     (0..n).map(|i| (i.to_be_bytes(), vec![i as u8; 100]))
@@ -316,5 +316,38 @@ fn a_table_takes_them_under_its_own_keys() -> Result {
     assert_eq!(db.iter().count(), 1);
     let mut tx = db.transaction()?;
     assert!(tx.table("a")?.ingest(records(1)).is_err());
+    Ok(())
+}
+
+/// Drops a table when it is asked for its records.
+struct Dropping<'a>(&'a mut LsmDb);
+
+impl IntoIterator for Dropping<'_> {
+    type Item = std::result::Result<([u8; 4], Vec<u8>), LsmError>;
+    type IntoIter = Box<dyn Iterator<Item = Self::Item>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        assert!(self.0.drop_table("a").unwrap());
+        Box::new(records(100).map(Ok))
+    }
+}
+
+#[test]
+fn a_table_that_is_dropped_before_its_records_come_leaves_none() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("db.lsm");
+    let (mut db, mut other) = (LsmDb::open(&path)?, LsmDb::open(&path)?);
+    db.table("a")?.insert("k", "v")?;
+    assert_eq!(db.table("a")?.try_ingest(Dropping(&mut other))?, 100);
+    assert!(db.tables()?.is_empty());
+    // Not even where no table leads to; the catalogue has a record of its own.
+    let mut cursor = db.cursor_open()?;
+    cursor.first()?;
+    let mut keys = 0;
+    while cursor.valid().is_ok() {
+        keys += u32::from(cursor.get_key()?.len() > 11);
+        cursor.next()?;
+    }
+    assert!(keys < 10, "{keys}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! [`Table`]: a table, to be read and written.
 
 use std::fmt;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use super::{TableReader, TableStats, catalog, prefix};
 use crate::db::LsmDb;
@@ -145,7 +145,14 @@ impl<'a> Table<'a> {
             full = prefix.to_vec();
             Ok(())
         })?;
-        ingest(self.session, &full, records.into_iter()).map_err(Failed::into)
+        let count = ingest(self.session, &full, records.into_iter()).map_err(Failed::into)?;
+        if catalog::find(&View::new(self.session.connection()), &self.name)? != self.number {
+            // Somebody has dropped it before the first record came: then this came before.
+            self.session.atomically(|session| {
+                remove_within(session, &full, (Bound::Unbounded, Bound::Unbounded))
+            })?;
+        }
+        Ok(count)
     }
 
     /// The table to be read only, without holding on to it.
