@@ -130,6 +130,9 @@ pub mod config;
 pub mod cookbook;
 mod cursor;
 mod db;
+#[cfg(feature = "tools")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tools")))]
+pub mod dump;
 #[cfg(unix)]
 #[allow(unsafe_code)]
 pub mod env;
@@ -141,6 +144,9 @@ mod failure;
 #[allow(unsafe_code)]
 mod ffi;
 mod format;
+#[cfg(feature = "tools")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tools")))]
+pub mod inspect;
 mod metrics;
 #[cfg(any(doc, doctest))]
 pub mod migration;

@@ -24,6 +24,9 @@ use crate::verify::{self, Damage};
 use graves::Graves;
 use rescue::{Neighbour, Rescue};
 
+#[cfg(feature = "tools")]
+pub(crate) use scan::find_layout;
+
 pub use report::{SalvageBasis, SalvageProgress, SalvageReport};
 
 const OPERATION: &str = "salvage";

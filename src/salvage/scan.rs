@@ -29,7 +29,7 @@ const SAMPLE: u64 = 16 << 20;
 const MOST_RUNS: usize = 10_000;
 
 /// Sizes and codec of a file, as far as they can be found out.
-pub(super) fn find_layout(
+pub(crate) fn find_layout(
     source: &dyn Source,
     headers: &[Result<Vec<u8>, String>; 2],
     codecs: &[FileCodec],

@@ -1,0 +1,72 @@
+//! `lsmlite put`: inserts a record.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lsmlite_rs::LsmDb;
+
+use crate::context::Context;
+use crate::database::{Database, TableArg, explain};
+use crate::exit::{Failure, Outcome, Status};
+use crate::records::{Encodings, decode};
+
+/// Insert a record, or replace the one with its key
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lsmlite put cities.lsm no/oslo 717710
+  lsmlite put photos.lsm cover.jpg --from cover.jpg
+  date | lsmlite put state.lsm last-run --from -
+  lsmlite put raw.lsm --encoding hex 00ff 0d0a
+
+A file that isn't there is made.")]
+pub struct Put {
+    #[command(flatten)]
+    database: Database,
+    /// The key
+    #[arg(value_name = "KEY")]
+    key: OsString,
+    /// The value
+    #[arg(value_name = "VALUE", required_unless_present = "from", conflicts_with = "from")]
+    value: Option<OsString>,
+    /// Take the bytes of a file for the value; - is standard input
+    #[arg(long, value_name = "PATH")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableArg,
+    #[command(flatten)]
+    encodings: Encodings,
+}
+
+impl Put {
+    pub fn run(self, context: &Context) -> Outcome {
+        let key = decode(self.encodings.of_keys(), &self.key)?;
+        let value = match (&self.value, &self.from) {
+            (Some(value), _) => decode(self.encodings.of_values(), value)?,
+            (None, Some(path)) => read(path)?,
+            (None, None) => return Err(Failure::usage("name a value")),
+        };
+        let mut db = self.database.open_or_create(context, LsmDb::builder())?;
+        let written = match &self.table.table {
+            Some(table) => db.table(table).and_then(|mut table| table.insert(key, value)),
+            None => db.insert(key, value),
+        };
+        written
+            .and_then(|()| db.close())
+            .map_err(|error| explain(error, &self.database.file))?;
+        Ok(Status::Done)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|error| Failure::io("read", "standard input".as_ref(), &error))?;
+        return Ok(bytes);
+    }
+    fs::read(path).map_err(|error| Failure::io("read", path, &error))
+}

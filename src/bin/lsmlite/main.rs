@@ -1,0 +1,65 @@
+//! The command `lsmlite`: looks into databases, moves data and repairs, without writing Rust.
+//!
+//! Each command is a file in `commands/`; how to add one is said there. What they share:
+//!
+//! | file | what |
+//! |---|---|
+//! | `context` | what holds for all of them: quiet, colours, notes and progress on stderr |
+//! | `database` | the arguments that name a database, opening it, and what to say if that fails |
+//! | `exit` | exit statuses and failures |
+//! | `interrupt` | Ctrl-C and its like, and files that must not be left half-written |
+//! | `output` | stdout, whose reader may go away |
+//! | `records` | records as text, JSON lines or CSV |
+//! | `select` | the arguments that choose records: ranges, prefix, order, limit |
+//!
+//! A command returns a [`Status`](exit::Status) or a [`Failure`](exit::Failure), never calls
+//! `exit`, and prints results to stdout and everything else to stderr.
+
+// What is shared has parts that only commands to come use.
+#![allow(dead_code)]
+
+mod commands;
+mod context;
+mod database;
+mod exit;
+mod interrupt;
+mod output;
+mod records;
+mod select;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use context::{Context, Global};
+
+/// Looks into databases of lsmlite, moves their data, checks and repairs them.
+#[derive(Parser)]
+#[command(
+    name = "lsmlite",
+    version,
+    arg_required_else_help = true,
+    after_help = exit::HELP,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+fn main() -> ExitCode {
+    // Ends the process by itself if it can't read the arguments, with status 2, or 0 after help.
+    let cli = Cli::parse();
+    let context = Context::new(cli.global);
+    interrupt::listen();
+    let status = match cli.command.run(&context) {
+        Ok(status) => status,
+        Err(failure) => {
+            context.fail(&failure);
+            failure.status
+        }
+    };
+    ExitCode::from(status.number())
+}
