@@ -75,11 +75,18 @@ int lsmlite_get(
 #ifdef LSM_READS_IN_PLACE
   {
     MultiCursor *p = (MultiCursor *)pCsr;
+    int eFound;
     p->flags |= CURSOR_IN_PLACE;
-    rc = lsmMCursorSeek(p, 0, (void *)pKey, nKey, LSM_SEEK_EQ);
-    if( rc==LSM_OK && (p->flags & CURSOR_SEEK_EQ) ){
-      *ppVal = p->pInPlace;
-      *pnVal = p->nInPlace;
+    eFound = lookupKey(p, pKey, nKey, ppVal, pnVal);
+    if( eFound==LOOKUP_UNSURE ){
+      rc = lsmMCursorSeek(p, 0, (void *)pKey, nKey, LSM_SEEK_EQ);
+      if( rc==LSM_OK && (p->flags & CURSOR_SEEK_EQ) ){
+        eFound = LOOKUP_FOUND;
+        *ppVal = p->pInPlace;
+        *pnVal = p->nInPlace;
+      }
+    }
+    if( eFound==LOOKUP_FOUND ){
       *ppCsr = pCsr;
       return LSM_OK;
     }
