@@ -19,6 +19,7 @@ but what takes very long. What was measured before and isn't now stays in the re
   --most-seconds N shortens what takes a fixed time
   --dir DIR        where stores work, on the disk to be measured (below the build's folder)
   --out DIR        where results are kept (below the build's folder)
+  --into FILE      put the table between <!-- comparison --> and <!-- /comparison --> of this file
   --draw           measure nothing, only make table and picture anew
   --list           show suites, rows and stores
 ";
@@ -31,6 +32,7 @@ pub struct Arguments {
     pub most_seconds: u64,
     pub dir: PathBuf,
     pub out: PathBuf,
+    pub into: Option<PathBuf>,
     pub draw_only: bool,
 }
 
@@ -45,6 +47,7 @@ impl Arguments {
             most_seconds: u64::MAX,
             dir: target.join("compare"),
             out: target.join("comparison"),
+            into: None,
             draw_only: false,
         };
         while let Some(argument) = args.next() {
@@ -56,6 +59,7 @@ impl Arguments {
                 "--most-seconds" => arguments.most_seconds = value()?.parse()?,
                 "--dir" => arguments.dir = value()?.into(),
                 "--out" => arguments.out = value()?.into(),
+                "--into" => arguments.into = Some(value()?.into()),
                 "--draw" => arguments.draw_only = true,
                 "--list" => {
                     list();

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod machine;
+mod picture;
 mod results;
 mod rows;
 mod run;
@@ -38,8 +39,29 @@ fn main() -> Result<()> {
     }
     let table = table::markdown(&results);
     fs::write(arguments.out.join("table.md"), &table)?;
+    fs::write(arguments.out.join("picture.svg"), picture::svg(&results))?;
+    if let Some(path) = &arguments.into {
+        put_into(path, &arguments.out, &table)?;
+    }
     print!("{table}");
     Ok(())
+}
+
+/// Between the marks of this file, with the picture.
+fn put_into(path: &Path, out: &Path, table: &str) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let (begin, end) = ("<!-- comparison -->\n", "<!-- /comparison -->");
+    let parts = text.split_once(begin);
+    let parts = parts.and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
+    let no_marks = || format!("{} has no marks for the table", path.display());
+    let (head, tail) = parts.ok_or_else(no_marks)?;
+    let picture = fs::canonicalize(out.join("picture.svg"))?;
+    let folder = fs::canonicalize(path)?;
+    let folder = folder.parent().unwrap_or(Path::new("/"));
+    let picture = picture.strip_prefix(folder).unwrap_or(&picture).display();
+    let alt = "Time or space of each peer, divided by that of lsmlite-rs";
+    let text = format!("{head}{begin}![{alt}]({picture})\n{table}{end}{tail}");
+    Ok(fs::write(path, text)?)
 }
 
 /// Rounds of all suites that are wanted. After each process the results are stored.

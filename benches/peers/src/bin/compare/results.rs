@@ -18,7 +18,7 @@ pub struct Results {
 }
 
 /// One start of the program.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Run {
     pub machine: Machine,
     pub records: u64,

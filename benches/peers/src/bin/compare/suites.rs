@@ -62,7 +62,7 @@ const GROWTH: Suite = Suite {
     ..SUITE
 };
 
-pub const SUITES: [Suite; 16] = [
+pub const SUITES: [Suite; 17] = [
     Suite {
         name: "sequential",
         title: "sequential keys",
@@ -72,6 +72,23 @@ pub const SUITES: [Suite; 16] = [
     Suite {
         name: "random",
         title: "random keys, then reading",
+        only: &[
+            "get-loaded",
+            "missing-loaded",
+            "get-compacted",
+            "missing-compacted",
+            "scan-forward",
+            "scan-reverse",
+            "scan-100",
+        ],
+        ..SUITE
+    },
+    Suite {
+        name: "threads",
+        title: "reading on one and two threads",
+        only: &["kept-1", "kept-2", "anew-1", "anew-2"],
+        stores: Stores::Only(&["ours", "rocksdb", "fjall", "lmdb"]),
+        least_rounds: 5,
         ..SUITE
     },
     Suite {

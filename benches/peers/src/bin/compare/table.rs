@@ -1,13 +1,14 @@
 //! The table in Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::results::{Results, median};
+use crate::results::{Results, Run, median};
 use crate::rows::{Goal, ROWS, Row};
 use crate::suites::MARKS;
 
 /// The order of columns.
-const STORES: [(&str, &str); 9] = [
+pub const STORES: [(&str, &str); 9] = [
     ("ours", "ours"),
     ("0.2.2", "0.2.2"),
     ("rocksdb", "RocksDB"),
@@ -20,7 +21,7 @@ const STORES: [(&str, &str); 9] = [
 ];
 
 /// Not a peer: ours, an older version of ours, and what promises less.
-const NO_PEERS: [&str; 3] = ["ours", "0.2.2", "lmdb-map"];
+pub const NO_PEERS: [&str; 3] = ["ours", "0.2.2", "lmdb-map"];
 
 /// One row of one store: the median and the processor's share of it.
 #[derive(Copy, Clone)]
@@ -175,25 +176,40 @@ pub fn markdown(results: &Results) -> String {
 /// Machine, versions, rounds and failures.
 fn conditions(results: &Results) -> String {
     let mut text = "Medians, wall time · processor time of all threads.".to_owned();
-    for (begin, run) in &results.runs {
-        let samples: Vec<_> = results.samples.iter().filter(|s| s.run == *begin).collect();
-        let mut suites: Vec<_> = samples.iter().map(|sample| &sample.suite[..]).collect();
-        suites.dedup();
-        suites.sort_unstable();
-        suites.dedup();
-        let rounds = samples.iter().map(|sample| sample.round).max();
+    // Runs under the same conditions are told of together.
+    let mut told: Vec<&Run> = Vec::new();
+    for run in results.runs.values() {
+        if told.contains(&run) {
+            continue;
+        }
+        told.push(run);
+        let same = results.runs.iter().filter(|(_, other)| *other == run);
+        let begins: Vec<_> = same.map(|(begin, _)| &begin[..]).collect();
+        let samples = results.samples.iter();
+        let samples: Vec<_> = samples
+            .filter(|sample| begins.contains(&&sample.run[..]))
+            .collect();
+        let suites: BTreeSet<_> = samples.iter().map(|sample| &sample.suite[..]).collect();
+        let stores: BTreeSet<_> = samples.iter().map(|sample| &sample.store[..]).collect();
+        let rounds = |suite: &&str| {
+            let rounds = samples.iter().filter(|sample| sample.suite == **suite);
+            let rounds = rounds.map(|sample| sample.round).max().unwrap_or(0);
+            format!("{suite} {rounds}")
+        };
         let versions = run.machine.versions.iter();
-        let versions = versions
-            .filter(|(store, _)| samples.iter().any(|sample| sample.store == **store))
-            .map(|(store, version)| format!("{store} {version}"));
+        let versions = versions.filter(|(store, _)| stores.contains(&store[..]));
         let _ = write!(
             text,
-            "\n\nRun of {begin}: {}; {} records, up to {} rounds: {}; {}.",
+            "\n\n{} to {}: {}; {} records. Versions: {}. Rounds: {}.",
+            begins[0],
+            begins[begins.len() - 1],
             run.machine.description,
             run.records,
-            rounds.unwrap_or(0),
-            suites.join(", "),
-            versions.collect::<Vec<_>>().join(", "),
+            versions
+                .map(|(store, version)| format!("{store} {version}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            suites.iter().map(rounds).collect::<Vec<_>>().join(", "),
         );
     }
     let mut failures: Vec<_> = results
