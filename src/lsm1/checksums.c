@@ -56,6 +56,12 @@ static int checkedDamage(FileSystem *pFS, const char *zWhat, i64 iOff){
   return LSM_CORRUPT_BKPT;
 }
 
+/* Without patch 450-gathered-writes each write is made at once. */
+#ifndef FS_GATHER
+# define fsReadDb(pFS, iOff, a, n) lsmEnvRead((pFS)->pEnv, (pFS)->fdDb, iOff, a, n)
+# define fsWriteDb(pFS, iOff, a, n) lsmEnvWrite((pFS)->pEnv, (pFS)->fdDb, iOff, a, n)
+#endif
+
 /* The offset of the block number at the end of block iBlk, or at its beginning. */
 static i64 linkOffset(FileSystem *pFS, int iBlk, int bNext){
   if( bNext ) return fsLastPageOnBlock(pFS, iBlk) + 1;
@@ -71,7 +77,7 @@ static int fsReadLink(FileSystem *pFS, Segment *pSeg, int iBlk, int bNext, int *
   int rc;
 
   if( iBlk<=0 || (pSeg==0 && fsChecked(pFS)) ) return LSM_CORRUPT_BKPT;
-  rc = lsmEnvRead(pFS->pEnv, pFS->fdDb, iOff, a, fsLinkSize(pFS));
+  rc = fsReadDb(pFS, iOff, a, fsLinkSize(pFS));
   if( rc==LSM_OK && fsChecked(pFS) ){
     int eKind = bNext ? CHECKSUM_NEXT : CHECKSUM_PREV;
     if( checkedSum(pFS, pSeg, iOff, eKind, a, 4)!=lsmGetU32(&a[4]) ){
@@ -94,7 +100,7 @@ static int fsWriteLink(FileSystem *pFS, Segment *pSeg, int iBlk, int bNext, int 
     int eKind = bNext ? CHECKSUM_NEXT : CHECKSUM_PREV;
     lsmPutU32(&a[4], checkedSum(pFS, pSeg, iOff, eKind, a, 4));
   }
-  return lsmEnvWrite(pFS->pEnv, pFS->fdDb, iOff, a, fsLinkSize(pFS));
+  return fsWriteDb(pFS, iOff, a, fsLinkSize(pFS));
 }
 
 /*
@@ -121,7 +127,7 @@ static int fsReadChecked(FileSystem *pFS, Segment *pSeg, Page *pPg, int *pnSpace
   if( nBlock<=0 ) return checkedDamage(pFS, "the page", iOff);
   nGot = (int)LSM_MIN(nBlock, pFS->nPagesize + RECORD_EXTRA);
   if( nGot>=SIZE_BYTES ){
-    rc = lsmEnvRead(pFS->pEnv, pFS->fdDb, iOff, aRec, nGot);
+    rc = fsReadDb(pFS, iOff, aRec, nGot);
   }else{
     nGot = SIZE_BYTES;
     rc = fsReadData(pFS, pSeg, iOff, aRec, nGot);
