@@ -104,8 +104,12 @@ fn a_compaction_to_the_end_leaves_one_run_and_the_usual_settings() -> Result {
     let last = last.ok_or("never called")?;
     assert_eq!((last.segments, last.remaining_kib), (1, 0), "{last:?}");
     assert_same(&contents(&db)?, &state(400), "compacted");
+    // Again moves blocks to the front, whose old places may become a list in a run of its own.
     assert!(db.compact_with(|_| ControlFlow::Continue(()))?);
-    assert_eq!(db.stats()?.segments(), 1);
+    let stats = db.stats()?;
+    let largest = stats.levels.iter().map(|level| level.bytes).max();
+    let rest = stats.segment_bytes() - largest.unwrap_or(0);
+    assert!(rest <= stats.segment_bytes() / 200, "{stats}");
     db.begin_transaction()?;
     let error = db.compact_with(|_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.code(), LsmErrorCode::LsmMisuse);
