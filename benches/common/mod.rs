@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // Each suite uses a part.
 
+pub mod histogram;
+
 use std::time::Duration;
 
 use criterion::Criterion;
