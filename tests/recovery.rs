@@ -330,3 +330,59 @@ fn the_listener_cannot_use_databases() -> Result {
     );
     Ok(())
 }
+
+/// Recovery sorts what it finds. The last word on a key stays the last, also where ranges are
+/// deleted in between.
+#[test]
+fn what_the_log_says_last_of_a_key_is_what_comes_back() -> Result {
+    let dir = tempfile::tempdir()?;
+    for seed in 0..20 {
+        let mut random = SplitMix64::new(seed);
+        // Keys that are the beginning of others, and that are the same in their first 8 bytes.
+        let keys: Vec<Vec<u8>> = (0..300_u16)
+            .map(|n| match n % 3 {
+                0 => vec![0; usize::from(n) / 20],
+                1 => [b"the same ".as_slice(), &n.to_be_bytes()].concat(),
+                _ => n.to_le_bytes().to_vec(),
+            })
+            .collect();
+        let path = dir.path().join(format!("{seed}.lsm"));
+        let builder = LsmDb::builder().autoflush_kib(64 * 1024);
+        let mut db = builder.clone().open(&path)?;
+        let mut model = Model::new();
+        for _ in 0..random.below(3000) {
+            let key = &keys[random.below(300) as usize];
+            match random.below(100) {
+                0 => {
+                    let [from, to] = [key, &keys[random.below(300) as usize]];
+                    let (from, to) = (from.min(to).clone(), from.max(to).clone());
+                    let range = from..to;
+                    db.remove_range(range.clone())?;
+                    model.retain(|key, _| !range.contains(key));
+                }
+                1..=30 => {
+                    db.remove(key)?;
+                    model.remove(key);
+                }
+                31 if random.one_in(20) => {
+                    let large = vec![seed as u8; 5 << 20];
+                    db.insert(key, &large)?;
+                    model.insert(key.clone(), large);
+                }
+                _ => {
+                    let len = random.below(50) as usize;
+                    let value = random.bytes(len);
+                    db.insert(key, &value)?;
+                    model.insert(key.clone(), value);
+                }
+            }
+        }
+        let copy = dir.path().join(format!("{seed}.copy"));
+        crashed(&path, &copy)?;
+        db.close()?;
+        let db = builder.open(&copy)?;
+        assert_same(&contents(&db)?, &model, &format!("seed {seed}"));
+        db.close()?;
+    }
+    Ok(())
+}

@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::database_map::DatabaseMap;
 use super::locks;
 use super::log_window::LogWindow;
+use super::read_ahead::ReadAhead;
 use super::shared_memory::SharedMemory;
 use super::system::{Access, Bytes, Lock, System, SystemFile};
-
-/// A mapped file grows in these steps; the larger one above [`SMALL_FILE`].
-const GROWTH: [u64; 2] = [256 << 10, 1 << 20];
-const SMALL_FILE: u64 = 2 << 20;
 
 /// What an `lsm_file` is.
 pub(super) struct EngineFile {
@@ -22,11 +20,15 @@ pub(super) struct EngineFile {
     file: Box<dyn SystemFile>,
     path: PathBuf,
     access: Access,
-    mapping: Mutex<Option<Mapping>>,
-    is_log: bool,
-    /// For a log that is written through a mapping.
-    log: Option<Mutex<LogWindow>>,
+    mapping: Mutex<DatabaseMap>,
+    log: Option<Mutex<Log>>,
     shared: Mutex<SharedMemory>,
+}
+
+/// What there is to a log that was opened for writing.
+struct Log {
+    window: LogWindow,
+    ahead: ReadAhead,
 }
 
 #[derive(Copy, Clone)]
@@ -44,8 +46,10 @@ impl EngineFile {
         let mut file = EngineFile::open(system, path, Access::ReadWrite, true)?;
         // Who made it may have died, or not have come to that yet.
         sync_parent(&**system, &file.path)?;
-        file.is_log = true;
-        file.log = system.can_map().then(Mutex::default);
+        file.log = Some(Mutex::new(Log {
+            window: LogWindow::new(system.can_map()),
+            ahead: ReadAhead::default(),
+        }));
         Ok(file)
     }
 
@@ -67,8 +71,7 @@ impl EngineFile {
             file,
             path,
             access,
-            mapping: Mutex::new(None),
-            is_log: false,
+            mapping: Mutex::default(),
             log: None,
             shared: Mutex::default(),
         })
@@ -82,9 +85,11 @@ impl EngineFile {
             file: Box::new(file),
             path: PathBuf::new(),
             access: Access::ReadWrite,
-            mapping: Mutex::new(None),
-            is_log: true,
-            log: Some(Mutex::default()),
+            mapping: Mutex::default(),
+            log: Some(Mutex::new(Log {
+                window: LogWindow::new(true),
+                ahead: ReadAhead::default(),
+            })),
             shared: Mutex::default(),
         }
     }
@@ -95,22 +100,15 @@ impl EngineFile {
 
     /// True for a log that was opened for writing.
     pub(super) fn is_log(&self) -> bool {
-        self.is_log
+        self.log.is_some()
     }
 
     /// Fills the buffer; behind the end of the file are zeros.
     pub(super) fn read(&self, buffer: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<()> {
-        let mut done = 0;
-        while done < buffer.len() {
-            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(n) => done += n.min(buffer.len() - done),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        match &self.log {
+            Some(log) => lock(log).ahead.read(&*self.file, buffer, offset),
+            None => self::read(&*self.file, buffer, offset),
         }
-        buffer[done..].fill(MaybeUninit::new(0));
-        Ok(())
     }
 
     /// A part of the file.
@@ -122,31 +120,23 @@ impl EngineFile {
         Ok(buffer)
     }
 
-    pub(super) fn write(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if let Some(log) = &self.log {
-            if lock(log).write(&*self.file, bytes, offset)? {
+            let mut log = lock(log);
+            log.ahead.forget();
+            if log.window.write(&*self.file, bytes, offset)? {
                 return Ok(());
             }
         }
-        while !bytes.is_empty() {
-            match self.file.write_at(bytes, offset) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    let n = n.min(bytes.len());
-                    bytes = &bytes[n..];
-                    offset += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        self::write(&*self.file, bytes, offset)
     }
 
     /// Makes the file shorter; never longer.
     pub(super) fn truncate(&self, length: u64) -> io::Result<()> {
         if let Some(log) = &self.log {
-            lock(log).end(&*self.file);
+            let mut log = lock(log);
+            log.ahead.forget();
+            log.window.end(&*self.file);
         }
         if self.file.status()?.length > length {
             self.file.truncate(length)?;
@@ -155,6 +145,9 @@ impl EngineFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
+        if let Some(log) = &self.log {
+            lock(log).window.note_sync();
+        }
         self.file.sync()
     }
 
@@ -164,48 +157,14 @@ impl EngineFile {
     }
 
     /// Maps the whole file, which becomes at least `least` bytes long if it may be written. The
-    /// old mapping ends if that works, and stays if it doesn't.
+    /// old mapping ends if that works and moves it, and stays if it doesn't work.
     pub(super) fn remap(&self, least: u64) -> io::Result<Mapping> {
-        let mut mapping = lock(&self.mapping);
         let writable = self.access != Access::Read;
-        let mut length = self.file.status()?.length;
-        if length < least {
-            if !writable {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let step = GROWTH[usize::from(least > SMALL_FILE)];
-            length = least
-                .checked_next_multiple_of(step)
-                .ok_or(io::ErrorKind::InvalidInput)?;
-        }
-        let whole = Bytes { offset: 0, length };
-        if writable {
-            // With space on the disk: a page that can't be written when the system gets to it
-            // would end the process. What is there already may have holes, too: files that
-            // were copied often do.
-            reserve(&*self.file, whole)?;
-        }
-        // SAFETY: only the last connection cuts the file, after it has unmapped it, and only
-        // the engine's C code gets at the memory, which it writes to only if it has opened the
-        // file for that.
-        let at = unsafe { self.file.map(whole, writable)? };
-        let new = Mapping {
-            at,
-            length: usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?,
-        };
-        if let Some(old) = mapping.replace(new) {
-            // SAFETY: `map` made it, and the engine asks for a new mapping only when it uses
-            // nothing of the old one before it has taken over the new address.
-            unsafe { self.file.unmap(old.at, old.length) };
-        }
-        Ok(new)
+        lock(&self.mapping).remap(&*self.file, writable, least)
     }
 
     pub(super) fn unmap(&self) {
-        if let Some(old) = lock(&self.mapping).take() {
-            // SAFETY: as in `remap`; the engine says that it is done with it.
-            unsafe { self.file.unmap(old.at, old.length) };
-        }
+        lock(&self.mapping).end(&*self.file);
     }
 
     /// False if somebody else is in the way.
@@ -232,7 +191,7 @@ impl Drop for EngineFile {
     fn drop(&mut self) {
         self.unmap();
         if let Some(log) = &self.log {
-            lock(log).end(&*self.file);
+            lock(log).window.end(&*self.file);
         }
         // Without removing it there is nothing that can fail.
         let _ = self.drop_shared(false);
@@ -262,6 +221,42 @@ pub(super) fn reserve(file: &dyn SystemFile, bytes: Bytes) -> io::Result<()> {
             result => return result,
         }
     }
+}
+
+/// Fills the buffer; behind the end of the file are zeros.
+pub(super) fn read(
+    file: &dyn SystemFile,
+    buffer: &mut [MaybeUninit<u8>],
+    offset: u64,
+) -> io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n.min(buffer.len() - done),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer[done..].fill(MaybeUninit::new(0));
+    Ok(())
+}
+
+/// Writes all of it.
+pub(super) fn write(file: &dyn SystemFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write_at(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                let n = n.min(bytes.len());
+                bytes = &bytes[n..];
+                offset += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Makes a creation or removal durable.

@@ -5,6 +5,7 @@
 //! [`FaultEnv`] is a disk that fails on demand.
 //! [`Storage`] is for files anywhere else.
 
+mod database_map;
 mod failure;
 mod fault;
 mod file;
@@ -18,6 +19,7 @@ mod memory;
 mod mutex;
 mod path;
 mod posix;
+mod read_ahead;
 pub(crate) mod recovery;
 mod registry;
 mod shared_memory;

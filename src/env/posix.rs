@@ -1,6 +1,6 @@
 //! The real operating system, on Unix.
 
-use std::ffi::{c_int, c_short};
+use std::ffi::{c_int, c_short, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -177,25 +177,27 @@ impl SystemFile for PosixFile {
     }
 
     unsafe fn map(&self, bytes: Bytes, writable: bool) -> io::Result<NonNull<u8>> {
-        let length = usize::try_from(bytes.length).map_err(out_of_range)?;
-        let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
-        let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
         // SAFETY: a new mapping at an address of the system's choice touches no memory that
         // is in use; the caller answers for what happens in it.
-        let at = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                length,
-                protection,
-                libc::MAP_SHARED,
-                self.file.as_raw_fd(),
-                offset,
-            )
-        };
-        if at == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        NonNull::new(at.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))
+        unsafe { self.map_where(ptr::null_mut(), bytes, writable) }
+    }
+
+    fn keep_addresses(&self, length: usize) -> io::Result<NonNull<u8>> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+        // SAFETY: as in `map`, and nobody can read or write there.
+        mapped(unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0) })
+    }
+
+    fn page_size(&self) -> usize {
+        // SAFETY: it only answers.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(size).unwrap_or(64 * 1024)
+    }
+
+    unsafe fn map_at(&self, at: NonNull<u8>, bytes: Bytes, writable: bool) -> io::Result<()> {
+        // SAFETY: nothing but kept addresses is replaced, says the caller, and answers for what
+        // happens there.
+        unsafe { self.map_where(at.as_ptr().cast(), bytes, writable) }.map(drop)
     }
 
     unsafe fn unmap(&self, at: NonNull<u8>, length: usize) {
@@ -231,6 +233,25 @@ impl PosixFile {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
+    }
+
+    /// Maps at this address, or at one of the system's choice if it is null.
+    ///
+    /// # Safety
+    /// As [`map`](SystemFile::map), and as [`map_at`](SystemFile::map_at) unless it is null.
+    unsafe fn map_where(
+        &self,
+        at: *mut c_void,
+        bytes: Bytes,
+        writable: bool,
+    ) -> io::Result<NonNull<u8>> {
+        let length = usize::try_from(bytes.length).map_err(out_of_range)?;
+        let offset = libc::off_t::try_from(bytes.offset).map_err(out_of_range)?;
+        let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        let flags = libc::MAP_SHARED | if at.is_null() { 0 } else { libc::MAP_FIXED };
+        let file = self.file.as_raw_fd();
+        // SAFETY: the caller vouches for the address and for what happens in the mapping.
+        mapped(unsafe { libc::mmap(at, length, protection, flags, file, offset) })
     }
 
     /// The lock that stands in the way of this one.
@@ -289,6 +310,14 @@ impl PosixFile {
     fn append(&self, bytes: &[u8], end: u64) -> io::Result<usize> {
         self.file.write_at(bytes, end)
     }
+}
+
+/// What `mmap` answered.
+fn mapped(at: *mut c_void) -> io::Result<NonNull<u8>> {
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    NonNull::new(at.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))
 }
 
 fn request(bytes: Bytes, lock: Lock) -> io::Result<libc::flock> {
@@ -350,6 +379,31 @@ mod tests {
         assert!(reader.remap((1 << 20) + 1).is_err());
         assert_eq!(open(Access::ReadWrite).remap(4096).unwrap().length, 1 << 20);
         assert!(used() >= 1 << 20);
+    }
+
+    #[test]
+    fn a_mapped_file_grows_in_place_and_moves_when_there_is_no_room() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let system = std::sync::Arc::new(Posix) as std::sync::Arc<dyn System>;
+        let open = EngineFile::open(&system, file.path().to_owned(), Access::ReadWrite, false);
+        let open = open.unwrap();
+        let first = open.remap(4096).unwrap();
+        // In tests the addresses are enough for 4 MiB.
+        let grown = open.remap(4 << 20).unwrap();
+        assert_eq!(first.at, grown.at);
+        assert_eq!((first.length, grown.length), (256 << 10, 4 << 20));
+        for at in [0, first.length - 1, first.length, grown.length - 1] {
+            // SAFETY: within the mapping, of which there is no reference.
+            unsafe { grown.at.add(at).write(7) };
+        }
+        assert_eq!(open.remap(4096).unwrap().at, grown.at, "nothing to do");
+        let moved = open.remap((4 << 20) + 1).unwrap();
+        assert_ne!(moved.at, grown.at);
+        for at in [0, first.length - 1, first.length, grown.length - 1] {
+            // SAFETY: as above.
+            assert_eq!(unsafe { moved.at.add(at).read() }, 7);
+            assert_eq!(open.bytes(at as u64, 1).unwrap(), [7]);
+        }
     }
 
     /// A real file, on a file system that maps nothing for writing.

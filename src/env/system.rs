@@ -90,11 +90,32 @@ pub(crate) trait SystemFile: Send + Sync {
     /// reference to it is made.
     unsafe fn map(&self, bytes: Bytes, writable: bool) -> io::Result<NonNull<u8>>;
 
-    /// Ends a mapping.
+    /// Finds so many free addresses and keeps them free, for [`map_at`](Self::map_at). A system
+    /// need not have this.
+    fn keep_addresses(&self, _length: usize) -> io::Result<NonNull<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What parts that are mapped beside each other begin at a multiple of.
+    fn page_size(&self) -> usize {
+        64 * 1024
+    }
+
+    /// As [`map`](Self::map), at this address, a multiple of the page size behind the one that
+    /// [`keep_addresses`](Self::keep_addresses) returned.
     ///
     /// # Safety
-    /// `at` came from [`map`](Self::map) of this file with this length, wasn't unmapped before,
-    /// and nobody uses the memory any more.
+    /// As there; and all these addresses were kept, and nothing is mapped at them yet.
+    unsafe fn map_at(&self, _at: NonNull<u8>, _bytes: Bytes, _writable: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Ends a mapping, or all that are in kept addresses, and the keeping.
+    ///
+    /// # Safety
+    /// `at` came from [`map`](Self::map) of this file, or from
+    /// [`keep_addresses`](Self::keep_addresses), with this length, wasn't unmapped before, and
+    /// nobody uses the memory any more.
     unsafe fn unmap(&self, at: NonNull<u8>, length: usize);
 }
 
