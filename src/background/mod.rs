@@ -3,6 +3,7 @@
 //! Each thread has a connection of its own. The writer tells them when there is something
 //! to do and waits only when memory or the checkpoint debt is at its limit.
 
+mod pace;
 mod signals;
 mod worker;
 
@@ -10,6 +11,7 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use crate::config::{BackgroundMode, Settings};
 use crate::env::{Opening, Process};
@@ -17,6 +19,7 @@ use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
 use crate::observe::Observer;
 use crate::raw::Connection;
+use pace::Pace;
 use signals::{Job, Signals};
 use worker::Worker;
 
@@ -107,6 +110,7 @@ impl Background {
             connection,
             signals: Arc::clone(&self.signals),
             limits: self.limits,
+            pace: Pace::new(self.limits.tree_kib, Instant::now()),
             reports_debt: false,
             metrics: metrics.cloned(),
         })

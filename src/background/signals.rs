@@ -1,5 +1,6 @@
 //! What the writer and the background threads tell each other.
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,11 +65,8 @@ impl Signals {
             if state.stop {
                 return false;
             }
-            if std::mem::take(state.flag(job)) {
-                if job == Job::Merge {
-                    // Cleared before the work begins: what comes later is a new request.
-                    self.merge_requested.store(false, Ordering::Release);
-                }
+            // Before the work begins.
+            if self.take(&mut state, job) {
                 return true;
             }
             state = self
@@ -76,6 +74,27 @@ impl Signals {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Waits for this long in the middle of merging, or until more is asked for.
+    pub(super) fn pause(&self, time: Duration) {
+        let mut state = self.lock();
+        // What was asked for by now is what goes on after the pause.
+        self.take(&mut state, Job::Merge);
+        drop(
+            self.changed
+                .wait_timeout_while(state, time, |state| !state.stop && !state.merge)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Whether the job is asked for; what comes later is a new request.
+    fn take(&self, state: &mut State, job: Job) -> bool {
+        let requested = mem::take(state.flag(job));
+        if requested && job == Job::Merge {
+            self.merge_requested.store(false, Ordering::Release);
+        }
+        requested
     }
 
     /// Tells those in [`wait_until`](Self::wait_until) to look again.

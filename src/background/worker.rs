@@ -7,14 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Limits;
+use super::pace::Pace;
 use super::signals::{Job, Signals};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
 use crate::observe::{Observer, Operation};
 use crate::raw::Connection;
 
-/// How much is merged between two looks at the stop flag and the checkpoint debt.
-const STEP_KIB: u32 = 1024;
+/// How much is merged between two looks at the stop flag and the checkpoint debt: when there is
+/// time, and when somebody waits or will soon.
+const STEP_KIB: [u32; 2] = [256, 1024];
 /// Pause when another connection holds the lock that the work needs.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -22,6 +24,7 @@ pub(super) struct Worker {
     pub(super) connection: Connection,
     pub(super) signals: Arc<Signals>,
     pub(super) limits: Limits,
+    pub(super) pace: Pace,
     /// Another thread checkpoints: tell it when to, and wait when it falls behind.
     pub(super) reports_debt: bool,
     pub(super) metrics: Option<LsmMetrics>,
@@ -67,8 +70,11 @@ impl Worker {
     fn merge(&mut self) -> Result<u32, LsmError> {
         let start = Instant::now();
         let mut total_kib: u32 = 0;
+        let mut in_haste = true;
+        let mut paused = Duration::ZERO;
         while !self.signals.is_stopping() {
-            let kib = match self.connection.work(0, Some(STEP_KIB)) {
+            let step = Instant::now();
+            let kib = match (self.connection).work(0, Some(STEP_KIB[usize::from(in_haste)])) {
                 Ok(kib) => kib,
                 Err(error) if error.is_busy() => {
                     thread::sleep(BUSY_PAUSE);
@@ -81,12 +87,20 @@ impl Worker {
             if self.reports_debt {
                 self.report_debt()?;
             }
-            if kib == 0 && self.connection.tree_size()?.old_kib == 0 {
+            let size = self.connection.tree_size()?;
+            if kib == 0 && size.old_kib == 0 {
                 break;
+            }
+            let pause = self.pace.pause(step.elapsed(), size, Instant::now());
+            in_haste = pause.is_zero();
+            if !in_haste {
+                let pause_began = Instant::now();
+                self.signals.pause(pause);
+                paused += pause_began.elapsed();
             }
         }
         if let Some(metrics) = &self.metrics {
-            metrics.observe_work(start.elapsed(), total_kib);
+            metrics.observe_work(start.elapsed().saturating_sub(paused), total_kib);
         }
         Ok(total_kib)
     }

@@ -17,5 +17,5 @@ mod write;
 
 pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek, Step};
-pub(crate) use info::Description;
+pub(crate) use info::{Description, TreeSize};
 pub(crate) use ingest::{Source, Stop};
