@@ -108,7 +108,9 @@ fn main() {
     }
 }
 
-fn settings() -> [(&'static str, fn() -> LsmDbBuilder); 3] {
+type Settings = (&'static str, fn() -> LsmDbBuilder);
+
+fn settings() -> [Settings; 3] {
     [
         ("default", || LsmDb::builder()),
         ("WriteHeavy", || LsmDb::builder().preset(Preset::WriteHeavy)),

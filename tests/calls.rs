@@ -14,10 +14,12 @@ use lsmlite_rs::config::Safety;
 use lsmlite_rs::env::{Env, Storage, StorageFile};
 use lsmlite_rs::{LsmDb, LsmDbBuilder};
 
+type Content = Arc<Mutex<Vec<u8>>>;
+
 /// Files in memory, and how often they were called.
 #[derive(Clone, Default)]
 struct Counted {
-    files: Arc<Mutex<HashMap<PathBuf, Arc<Mutex<Vec<u8>>>>>>,
+    files: Arc<Mutex<HashMap<PathBuf, Content>>>,
     calls: Arc<Calls>,
 }
 
@@ -35,7 +37,7 @@ impl Calls {
     }
 }
 
-struct File(Arc<Mutex<Vec<u8>>>, Arc<Calls>);
+struct File(Content, Arc<Calls>);
 
 impl Storage for Counted {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn StorageFile>> {
@@ -96,7 +98,7 @@ fn counted(builder: LsmDbBuilder) -> Result<(LsmDb, Arc<Calls>)> {
     let storage = Counted::default();
     let calls = Arc::clone(&storage.calls);
     let db = builder
-        .env(&Env::with_storage(storage))
+        .env(Env::with_storage(storage))
         .open("/counted.lsm")?;
     Ok((db, calls))
 }
