@@ -98,7 +98,10 @@
 //! # Features
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
-//! without them. `typed` adds typed tables and records that expire, `tracing` spans. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs libclang.
+//! without them. `typed` adds typed tables and records that expire, `tracing` spans, `tools` the
+//! modules `dump`, `recompress` and `inspect`, `cli` the command `lsmlite`. `lz4-hc` adds LZ4's
+//! high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs
+//! libclang.
 //!
 //! ## Watching it
 //!
@@ -156,6 +159,9 @@ mod raw;
 mod read;
 mod reader;
 mod reader_pool;
+#[cfg(feature = "tools")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tools")))]
+pub mod recompress;
 #[cfg(unix)]
 mod recovery;
 mod salvage;

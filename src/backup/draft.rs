@@ -27,7 +27,7 @@ fn own() -> MutexGuard<'static, (BTreeSet<u64>, u64)> {
 }
 
 /// Where a database is to be.
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     operation: &'static str,
     path: PathBuf,
     given: &'a Path,
@@ -35,7 +35,7 @@ pub(super) struct Target<'a> {
 }
 
 /// A file beside the target. It is removed when it is dropped before it took the target's name.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
     number: u64,
     is_installed: bool,
@@ -46,7 +46,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// There is something already, and it isn't to be overwritten; or it is open.
-    pub(super) fn new(
+    pub(crate) fn new(
         operation: &'static str,
         given: &'a Path,
         overwrite: bool,
@@ -61,12 +61,35 @@ impl<'a> Target<'a> {
             return Err(target.refuse_path("the path names no file", NAME_A_FILE));
         }
         target.check()?;
-        if overwrite && target.exists() {
-            // The file is replaced, not the link to it.
-            let real = fs::canonicalize(given);
-            target.path = real.map_err(|error| target.io(given, "find", &error))?;
-        }
+        target.follow()?;
         Ok(target)
+    }
+
+    /// The place of a database that the caller has open, and closes before the draft is installed.
+    #[cfg(feature = "tools")]
+    pub(crate) fn of_own(operation: &'static str, given: &'a Path) -> Result<Target<'a>, LsmError> {
+        let mut target = Target {
+            operation,
+            path: given.to_owned(),
+            given,
+            overwrite: true,
+        };
+        target.follow()?;
+        Ok(target)
+    }
+
+    /// The file is replaced, not the link to it.
+    fn follow(&mut self) -> Result<(), LsmError> {
+        if self.overwrite && self.exists() {
+            let real = fs::canonicalize(self.given);
+            self.path = real.map_err(|error| self.io(self.given, "find", &error))?;
+        }
+        Ok(())
+    }
+
+    /// The path as it was given.
+    pub(crate) fn given(&self) -> &Path {
+        self.given
     }
 
     fn check(&self) -> Result<(), LsmError> {
@@ -102,7 +125,7 @@ impl<'a> Target<'a> {
 
     /// Makes an empty file beside the target, and removes those that a process which was killed
     /// has left.
-    pub(super) fn draft(&self) -> Result<Draft, LsmError> {
+    pub(crate) fn draft(&self) -> Result<Draft, LsmError> {
         self.remove_stale_drafts();
         loop {
             let mut drafts = own();
@@ -151,7 +174,7 @@ impl<'a> Target<'a> {
     /// # Errors
     /// Until the renaming, the target is as it was and the draft is removed. If the last step
     /// fails, making the name durable, the new database is in place.
-    pub(super) fn install(&self, mut draft: Draft, like: Option<&Path>) -> Result<(), LsmError> {
+    pub(crate) fn install(&self, mut draft: Draft, like: Option<&Path>) -> Result<(), LsmError> {
         let file = OpenOptions::new().write(true).open(&draft.path);
         let file = file.map_err(|error| self.io(&draft.path, "open", &error))?;
         if let Some(permissions) = like.and_then(|like| like.metadata().ok()) {
@@ -216,7 +239,7 @@ impl<'a> Target<'a> {
     }
 
     /// An error of the file system, in its words.
-    pub(super) fn io(&self, path: &Path, what: &str, error: &io::Error) -> LsmError {
+    pub(crate) fn io(&self, path: &Path, what: &str, error: &io::Error) -> LsmError {
         let failed = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 LsmError::new(self.operation, LsmErrorCode::LsmFull)
@@ -230,7 +253,7 @@ impl<'a> Target<'a> {
 }
 
 impl Draft {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
-use serde_json::Value;
+
+use super::json::JsonBytes;
 
 /// How bytes are written as text. Each of them brings back any bytes, exactly.
 ///
@@ -110,9 +111,11 @@ impl Encoding {
             Encoding::Base64 => BASE64
                 .decode(text)
                 .or_else(|error| refuse(error, "Base64 with padding")),
-            Encoding::Json => match serde_json::from_slice(text) {
-                Ok(value) => from_json(&value),
-                Err(error) => Err(EncodingError(format!("this isn't JSON: {error}"))),
+            Encoding::Json => match serde_json::from_slice::<JsonBytes<'_>>(text) {
+                Ok(bytes) => Ok(bytes.into_vec()),
+                Err(error) => Err(EncodingError(format!(
+                    "this isn't a string as JSON: {error}"
+                ))),
             },
         }
     }
@@ -155,27 +158,6 @@ pub(super) fn json_string(text: &str, out: &mut String) {
     }
     out.push_str(&text[done..]);
     out.push('"');
-}
-
-/// A JSON string, or an object with one encoding of the bytes.
-pub(super) fn from_json(value: &Value) -> Result<Vec<u8>, EncodingError> {
-    let refuse = || {
-        let meant = r#"a string, {"base64": "…"} or {"hex": "…"} is meant"#;
-        Err(EncodingError(format!("{value}: {meant}")))
-    };
-    match value {
-        Value::String(text) => Ok(text.as_bytes().to_vec()),
-        Value::Object(object) if object.len() == 1 => match object.iter().next() {
-            Some((name, Value::String(text))) if name == "base64" => {
-                Encoding::Base64.decode(text.as_bytes())
-            }
-            Some((name, Value::String(text))) if name == "hex" => {
-                Encoding::Hex.decode(text.as_bytes())
-            }
-            _ => refuse(),
-        },
-        _ => refuse(),
-    }
 }
 
 fn escape(bytes: &[u8], out: &mut String) {

@@ -1,5 +1,7 @@
 //! What a file looks like inside, without opening it as a database.
 
+mod info;
+
 use std::path::Path;
 
 use crate::compression;
@@ -8,6 +10,8 @@ use crate::format::checkpoint::Header;
 use crate::format::source::{FileSource, Source};
 use crate::salvage;
 use crate::verify;
+
+pub use info::{FileInfo, FileLayout, LevelInfo, SegmentInfo, file_info};
 
 /// What kind of file this is, by its header; from [`file_kind`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -212,13 +212,18 @@ pub(crate) fn newest(headers: &[Header; 2]) -> Option<&Checkpoint> {
     }
 }
 
-/// A report with what the header pages show.
-fn start(headers: &[Header; 2]) -> VerifyReport {
-    let mut report = VerifyReport::new(headers.each_ref().map(|header| match header {
+/// What is in them, for users.
+pub(crate) fn states(headers: &[Header; 2]) -> [CheckpointState; 2] {
+    headers.each_ref().map(|header| match header {
         Header::Empty => CheckpointState::Empty,
         Header::Valid(checkpoint) => CheckpointState::Valid(checkpoint.id),
         Header::Invalid(_) => CheckpointState::Invalid,
-    }));
+    })
+}
+
+/// A report with what the header pages show.
+fn start(headers: &[Header; 2]) -> VerifyReport {
+    let mut report = VerifyReport::new(states(headers));
     for (number, header) in (1..).zip(headers) {
         let problem = match header {
             Header::Invalid(problem) => format!("its checkpoint can't be used: it {problem}"),

@@ -2,6 +2,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod damaged;
+mod failures;
+mod files;
+mod golden;
 mod help;
 mod records;
 mod run;
+mod streams;

@@ -44,8 +44,6 @@ pub struct Context {
 pub enum Style {
     Good,
     Bad,
-    Strong,
-    Faint,
 }
 
 impl Context {
@@ -96,8 +94,6 @@ impl Context {
         let code = match style {
             Style::Good => "32",
             Style::Bad => "31",
-            Style::Strong => "1",
-            Style::Faint => "2",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }

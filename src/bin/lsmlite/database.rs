@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use lsmlite_rs::inspect::{FileKind, file_kind};
-use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError};
+use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError, LsmErrorCode};
 
 use crate::context::Context;
-use crate::exit::{Failure, Status};
+use crate::exit::{self, Failure, Status, without_number};
 use crate::interrupt;
 
 /// Which file, and how to get at it.
@@ -122,6 +122,15 @@ pub fn check(file: &Path, may_be_new: bool) -> Result<(), Failure> {
 
 /// What the user is told about a database that can't be opened or used.
 pub fn explain(error: LsmError, file: &Path) -> Failure {
+    if let Some(message) = error.message().filter(|message| is_forbidden(message)) {
+        let message = format!(
+            "{} failed on {}: {}",
+            error.operation(),
+            file.display(),
+            without_number(message)
+        );
+        return Failure::new(Status::Forbidden, message).with_advice(exit::PERMISSIONS);
+    }
     // The operating system's words, if it is the reason.
     if let Err(error) = OpenOptions::new().read(true).open(file) {
         return Failure::io("open", file, &error);
@@ -146,4 +155,51 @@ pub fn explain(error: LsmError, file: &Path) -> Failure {
         )),
         _ => failure,
     }
+}
+
+/// True if the operating system doesn't allow something: the engine has its words only.
+fn is_forbidden(message: &str) -> bool {
+    // EPERM, EACCES, EROFS.
+    [1, 13, 30]
+        .iter()
+        .any(|n| message.contains(&format!("(os error {n})")))
+}
+
+/// The same, if a file is written besides.
+pub fn explain_target(error: LsmError, file: &Path, target: &Path) -> Failure {
+    if error.is_cancelled() {
+        return interrupt::failure().with_advice(format!("{} is as it was", target.display()));
+    }
+    if error.code() == LsmErrorCode::LsmCantOpen && target.symlink_metadata().is_ok() {
+        return exists(target);
+    }
+    if let Some(folder) = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        if let Err(error) = folder.metadata() {
+            return Failure::io("write to", folder, &error);
+        }
+    }
+    explain(error, file)
+}
+
+/// An error if something is there already.
+pub fn refuse_existing(target: &Path) -> Result<(), Failure> {
+    match target.symlink_metadata() {
+        Ok(_) => Err(exists(target)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn exists(target: &Path) -> Failure {
+    let message = format!("{} exists already", target.display());
+    Failure::new(Status::Exists, message).with_advice(
+        "choose another name, remove it, or use --overwrite where there is such an option",
+    )
+}
+
+/// Bytes of a file, 0 if there is none.
+pub fn size_of(file: &Path) -> u64 {
+    file.metadata().map_or(0, |metadata| metadata.len())
 }

@@ -59,6 +59,9 @@ Exit status:
 
 `lsmlite COMMAND --help` shows an example of each command.";
 
+/// What to do if something isn't permitted.
+pub const PERMISSIONS: &str = "check who owns the file and its folder, and their permissions";
+
 impl Status {
     pub fn number(self) -> u8 {
         match self {
@@ -112,10 +115,9 @@ impl Failure {
     pub fn io(what: &str, path: &Path, error: &io::Error) -> Failure {
         let (status, advice) = match error.kind() {
             io::ErrorKind::NotFound => (Status::Missing, "check the path"),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
-                Status::Forbidden,
-                "check who owns the file and its folder, and their permissions",
-            ),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                (Status::Forbidden, PERMISSIONS)
+            }
             io::ErrorKind::AlreadyExists => (Status::Exists, "choose another name"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 (Status::Failed, "free space and try again")
@@ -124,7 +126,11 @@ impl Failure {
             io::ErrorKind::IsADirectory => (Status::Foreign, "name a file in it"),
             _ => (Status::Failed, ""),
         };
-        let message = format!("can't {what} {}: {}", path.display(), plain(error));
+        let message = format!(
+            "can't {what} {}: {}",
+            path.display(),
+            without_number(&error.to_string())
+        );
         Failure::new(status, message).with_advice(advice)
     }
 
@@ -135,10 +141,9 @@ impl Failure {
 }
 
 /// Without Rust's "(os error 2)".
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
+pub fn without_number(text: &str) -> &str {
     match text.find(" (os error ") {
-        Some(at) => text[..at].to_owned(),
+        Some(at) => &text[..at],
         None => text,
     }
 }

@@ -5,11 +5,12 @@
 //! asks [`check`] now and then; a second signal ends it at once all the same. Either way, files
 //! that were registered as [`Draft`]s are removed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::database::refuse_existing;
 use crate::exit::{Failure, Status};
 
 /// The signal that came; 0: none yet.
@@ -79,15 +80,19 @@ pub fn failure() -> Failure {
     Failure::new(Status::Interrupted(signal), what)
 }
 
-/// A file that is removed unless it is [kept](Draft::keep), also by a signal.
+/// A file that is written under a name of its own beside its target, and removed unless it is
+/// [installed](Draft::install), also by a signal.
 pub struct Draft {
     path: PathBuf,
 }
 
 impl Draft {
-    pub fn new(path: PathBuf) -> Draft {
-        let mut drafts = DRAFTS.lock().unwrap_or_else(PoisonError::into_inner);
-        drafts.push(path.clone());
+    /// The draft of a file. Nothing is made yet.
+    pub fn beside(target: &Path) -> Draft {
+        let mut name = target.as_os_str().to_owned();
+        name.push(format!("-lsmlite-draft-{}-cli", std::process::id()));
+        let path = PathBuf::from(name);
+        register(path.clone());
         Draft { path }
     }
 
@@ -95,10 +100,14 @@ impl Draft {
         &self.path
     }
 
-    /// It has got its name, or is to stay.
-    pub fn keep(self) {
-        forget(&self.path);
-        std::mem::forget(self);
+    /// Makes the file durable and gives it its name, under which there must be nothing.
+    pub fn install(self, target: &Path) -> Result<(), Failure> {
+        let file = File::open(&self.path).and_then(|file| file.sync_all());
+        file.map_err(|error| Failure::io("sync", &self.path, &error))?;
+        refuse_existing(target)?;
+        let renamed = fs::rename(&self.path, target);
+        renamed.map_err(|error| Failure::io("rename the new file to", target, &error))?;
+        sync_folder_of(target)
     }
 }
 
@@ -109,15 +118,63 @@ impl Drop for Draft {
     }
 }
 
+/// Makes the name of a file durable.
+pub fn sync_folder_of(file: &Path) -> Result<(), Failure> {
+    #[cfg(unix)]
+    if let Some(folder) = file.parent() {
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| Failure::io("sync", folder, &error))?;
+    }
+    Ok(())
+}
+
+/// Drafts that the library makes beside a file: a signal removes them.
+pub struct DraftsBeside(PathBuf);
+
+impl DraftsBeside {
+    pub fn new(target: &Path) -> DraftsBeside {
+        let mut prefix = target.as_os_str().to_owned();
+        prefix.push(format!("-lsmlite-draft-{}-", std::process::id()));
+        let prefix = PathBuf::from(prefix);
+        register(prefix.clone());
+        DraftsBeside(prefix)
+    }
+}
+
+impl Drop for DraftsBeside {
+    fn drop(&mut self) {
+        forget(&self.0);
+    }
+}
+
+fn register(path: PathBuf) {
+    let mut drafts = DRAFTS.lock().unwrap_or_else(PoisonError::into_inner);
+    drafts.push(path);
+}
+
 fn forget(path: &Path) {
     let mut drafts = DRAFTS.lock().unwrap_or_else(PoisonError::into_inner);
     drafts.retain(|draft| draft != path);
 }
 
-/// With a log, in case it is a database. What isn't there needn't be removed.
+/// Removes every file whose name begins like this: logs and scratch files have longer names.
 fn remove(path: &Path) {
-    let _ = fs::remove_file(path);
-    let mut log = path.as_os_str().to_owned();
-    log.push("-log");
-    let _ = fs::remove_file(log);
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let begin = name.as_encoded_bytes();
+        if entry.file_name().as_encoded_bytes().starts_with(begin) {
+            // Nobody is left to hear of an error.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }

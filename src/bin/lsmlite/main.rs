@@ -7,24 +7,29 @@
 //! | `context` | what holds for all of them: quiet, colours, notes and progress on stderr |
 //! | `database` | the arguments that name a database, opening it, and what to say if that fails |
 //! | `exit` | exit statuses and failures |
+//! | `fields` | records out of JSON lines and CSV whose fields are chosen by name |
+//! | `input` | stdin, for which a signal doesn't wait |
 //! | `interrupt` | Ctrl-C and its like, and files that must not be left half-written |
+//! | `new_file` | the arguments that say what a new file is like: codec, sizes |
 //! | `output` | stdout, whose reader may go away |
 //! | `records` | records as text, JSON lines or CSV |
+//! | `report` | reports as text or JSON, sizes for people |
 //! | `select` | the arguments that choose records: ranges, prefix, order, limit |
 //!
 //! A command returns a [`Status`](exit::Status) or a [`Failure`](exit::Failure), never calls
 //! `exit`, and prints results to stdout and everything else to stderr.
 
-// What is shared has parts that only commands to come use.
-#![allow(dead_code)]
-
 mod commands;
 mod context;
 mod database;
 mod exit;
+mod fields;
+mod input;
 mod interrupt;
+mod new_file;
 mod output;
 mod records;
+mod report;
 mod select;
 
 use std::process::ExitCode;

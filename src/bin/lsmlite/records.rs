@@ -52,12 +52,27 @@ fn encoding() -> impl TypedValueParser<Value = Encoding> {
 impl Encodings {
     /// That of keys in arguments.
     pub fn of_keys(&self) -> Encoding {
-        self.key_encoding.or(self.encoding).unwrap_or_default()
+        self.given_of_keys().unwrap_or_default()
+    }
+
+    /// That of keys, if one was said.
+    pub fn given_of_keys(&self) -> Option<Encoding> {
+        self.key_encoding.or(self.encoding)
+    }
+
+    /// That of values, if one was said.
+    pub fn given_of_values(&self) -> Option<Encoding> {
+        self.value_encoding.or(self.encoding)
+    }
+
+    /// True if one was said.
+    pub fn is_given(&self) -> bool {
+        self.given_of_keys().is_some() || self.given_of_values().is_some()
     }
 
     /// That of values in arguments.
     pub fn of_values(&self) -> Encoding {
-        self.value_encoding.or(self.encoding).unwrap_or_default()
+        self.given_of_values().unwrap_or_default()
     }
 }
 
@@ -94,17 +109,11 @@ impl Printer {
             Format::Json => Encoding::Json,
             Format::Text | Format::Csv => Encoding::Text,
         };
-        let values = encodings
-            .value_encoding
-            .or(encodings.encoding)
-            .unwrap_or(usual);
+        let values = encodings.given_of_values().unwrap_or(usual);
         let mut printer = Printer {
             out: Output::new(),
             format: *format,
-            keys: encodings
-                .key_encoding
-                .or(encodings.encoding)
-                .unwrap_or(usual),
+            keys: encodings.given_of_keys().unwrap_or(usual),
             values: (!keys_only).then_some(values),
             line: String::new(),
             field: String::new(),

@@ -1,0 +1,131 @@
+//! `lsmlite info`: what a file looks like, without opening it as a database.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lsmlite_rs::CheckpointState;
+use lsmlite_rs::inspect::{FileInfo, FileLayout, LevelInfo, file_info};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::database::{check, explain};
+use crate::exit::{Outcome, Status};
+use crate::report::{Lines, Reporting, bytes, count, grouped};
+
+/// Print what a file looks like: sizes, codec, levels, free blocks, log
+///
+/// Reads the header and the links between blocks, and nothing else: also of a file that is in use,
+/// without locking it. It is as of the last checkpoint then.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lsmlite info cities.lsm
+  lsmlite info cities.lsm --format json")]
+pub struct Info {
+    /// The database file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+impl Info {
+    pub fn run(self, _: &Context) -> Outcome {
+        check(&self.file, false)?;
+        let info = file_info(&self.file).map_err(|error| explain(error, &self.file))?;
+        self.reporting.print(|| text(&info), || object(&info))?;
+        Ok(Status::Done)
+    }
+}
+
+fn text(info: &FileInfo) -> String {
+    let mut lines = Lines::default();
+    lines.add("file", bytes(info.file_bytes));
+    match info.log_bytes {
+        None => lines.add("log", "none"),
+        Some(n) => lines.add(
+            "log",
+            format!(
+                "{}, with {} that the file hasn't yet",
+                bytes(n),
+                count(info.log_transactions, "transaction")
+            ),
+        ),
+    }
+    let headers = info.checkpoints.map(|state| match state {
+        CheckpointState::Empty => "empty".to_owned(),
+        CheckpointState::Valid(number) => format!("checkpoint {number}"),
+        _ => "damaged".to_owned(),
+    });
+    lines.add("header pages", headers.join(", "));
+    let Some(layout) = &info.layout else {
+        lines.add("content", "nothing was written to the file yet");
+        return lines.text();
+    };
+    let codec = match layout.codec {
+        "unknown" => format!("unknown, its id is {}", layout.codec_id),
+        codec => codec.to_owned(),
+    };
+    lines.add("codec", codec);
+    lines.add("page checksums", if layout.page_checksums { "yes" } else { "no" });
+    lines.add("page size", bytes(layout.page_size_bytes.into()));
+    lines.add("block size", format!("{} KiB", layout.block_size_kib));
+    lines.add(
+        "blocks",
+        format!("{}, {} of them free", layout.blocks, layout.free_blocks),
+    );
+    lines.add("pages written", grouped(layout.pages_written.into()));
+    for (number, level) in layout.levels.iter().enumerate() {
+        lines.add(format!("level {number}"), of_level(level));
+    }
+    lines.text()
+}
+
+fn of_level(level: &LevelInfo) -> String {
+    let mut segments = level.segments.iter().map(|segment| match segment.bytes {
+        Some(n) => bytes(n),
+        None => "of unknown size, as the links of its blocks are damaged".to_owned(),
+    });
+    let first = segments.next().unwrap_or_default();
+    let rest: Vec<_> = segments.collect();
+    match rest.is_empty() {
+        true => format!("one run, {first}"),
+        false => format!("{first}, being merged from {}", rest.join(", ")),
+    }
+}
+
+fn object(info: &FileInfo) -> Value {
+    json!({
+        "file_bytes": info.file_bytes,
+        "log_bytes": info.log_bytes,
+        "log_transactions": info.log_transactions,
+        "checkpoints": info.checkpoints.map(|state| crate::report::json(&state)),
+        "layout": info.layout.as_ref().map(of_layout),
+    })
+}
+
+fn of_layout(layout: &FileLayout) -> Value {
+    let levels = layout.levels.iter().map(|level| {
+        let segments = level.segments.iter().map(|segment| {
+            json!({
+                "first_page": segment.first_page,
+                "last_page": segment.last_page,
+                "bytes": segment.bytes,
+                "blocks": segment.blocks,
+            })
+        });
+        json!({ "segments": segments.collect::<Vec<_>>() })
+    });
+    json!({
+        "checkpoint": layout.checkpoint,
+        "codec": layout.codec,
+        "codec_id": layout.codec_id,
+        "page_checksums": layout.page_checksums,
+        "page_size_bytes": layout.page_size_bytes,
+        "block_size_kib": layout.block_size_kib,
+        "blocks": layout.blocks,
+        "free_blocks": layout.free_blocks,
+        "pages_written": layout.pages_written,
+        "levels": levels.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,127 @@
+//! Reports: lines of names and values for people, or one JSON object.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// What a report looks like.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// One object on one line
+    Json,
+}
+
+/// How to print a report.
+#[derive(Args)]
+pub struct Reporting {
+    /// What the output looks like
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+}
+
+impl Reporting {
+    /// Prints one of them, with a newline.
+    pub fn print(
+        &self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), Failure> {
+        let mut out = Output::new();
+        match self.format {
+            ReportFormat::Text => out.line(text().trim_end_matches('\n'))?,
+            ReportFormat::Json => out.line(&json().to_string())?,
+        }
+        out.finish()
+    }
+}
+
+/// What can be serialised, as JSON.
+pub fn json(value: &impl serde_core::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+/// Lines of a name and a value, the values one below the other.
+#[derive(Default)]
+pub struct Lines(Vec<(String, String)>);
+
+impl Lines {
+    pub fn add(&mut self, name: impl Into<String>, value: impl ToString) {
+        self.0.push((name.into(), value.to_string()));
+    }
+
+    pub fn text(&self) -> String {
+        let width = self
+            .0
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or(0);
+        let lines = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name:width$}  {value}\n"));
+        lines.collect()
+    }
+}
+
+/// 1234567 as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `0 records`, `1 record`, `2,000 records`.
+pub fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        n => format!("{} {what}s", grouped(n)),
+    }
+}
+
+/// Bytes for people: `1,234 bytes` or `1.2 MiB (1,234,567 bytes)`.
+pub fn bytes(number: u64) -> String {
+    let exact = format!(
+        "{} byte{}",
+        grouped(number),
+        if number == 1 { "" } else { "s" }
+    );
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = number as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    match number {
+        0..10_000 => exact,
+        _ => format!("{size:.1} {} ({exact})", units[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(bytes(0), "0 bytes");
+        assert_eq!(bytes(1), "1 byte");
+        assert_eq!(bytes(9999), "9,999 bytes");
+        assert_eq!(bytes(1 << 20), "1.0 MiB (1,048,576 bytes)");
+        assert_eq!(
+            bytes(u64::MAX),
+            "16777216.0 TiB (18,446,744,073,709,551,615 bytes)"
+        );
+    }
+}
