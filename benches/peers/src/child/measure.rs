@@ -96,7 +96,10 @@ pub struct Latencies(Vec<u64>);
 
 impl Latencies {
     pub fn with_capacity(count: u64) -> Latencies {
-        Latencies(Vec::with_capacity(count as usize))
+        // Written to, so that the memory is there before it is needed.
+        let mut times = vec![u64::MAX; count as usize];
+        times.clear();
+        Latencies(times)
     }
 
     pub fn add(&mut self, time: Duration) {

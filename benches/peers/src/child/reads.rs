@@ -121,8 +121,13 @@ impl Contents<'_> {
         }
         watch.stop(phase, count)?;
         check(phase, first, ranges)?;
-        // The last keys have fewer than `length` records behind them.
-        match count <= ranges * length && count * 10 >= ranges * length.min(self.records) * 9 {
+        // From the last keys on there are fewer than `length`, which is next to none if there are many.
+        let most = ranges * length;
+        let least = match self.records >= 1000 * length {
+            true => most - most / 100,
+            false => ranges,
+        };
+        match (least..=most).contains(&count) {
             true => Ok(()),
             false => Err(format!("{phase}: {count} records in {ranges} ranges").into()),
         }

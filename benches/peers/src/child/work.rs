@@ -68,7 +68,7 @@ impl Group {
             Group::Sync => records / 500,
             _ => records,
         };
-        records.max(200)
+        records.max(20)
     }
 
     fn order(self) -> Order {

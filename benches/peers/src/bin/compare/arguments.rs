@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lsmlite_rs_peers::{Result, stores};
 
 use crate::rows::ROWS;
-use crate::suites::{SUITES, Suite};
+use crate::suites::{MARKS, SUITES, Suite};
 
 const HELP: &str = "\
 compare [SUITE | SUITE/ROW]... [OPTION]...
@@ -111,8 +111,9 @@ impl Arguments {
             let stores = known_stores().into_iter();
             let chosen = |store: &String| match self.stores.is_empty() {
                 true => suite.takes(store),
-                // The mark belongs to it.
-                false => self.stores.contains(store) || suite.mark == Some(store),
+                // The mark belongs to it, and no other.
+                false if MARKS.contains(&&store[..]) => suite.mark == Some(store),
+                false => self.stores.contains(store),
             };
             stores.filter(chosen).collect()
         };

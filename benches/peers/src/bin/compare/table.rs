@@ -80,12 +80,12 @@ impl Row {
                     }
                 }
                 Goal::AtMost(most) => Verdict {
-                    found: round(ours),
+                    found: format!("ours {}", round(ours)),
                     goal: format!("≤ {most} {}", self.unit),
                     reached: ours <= *most,
                 },
                 Goal::AtLeast(least) => Verdict {
-                    found: round(ours),
+                    found: format!("ours {}", round(ours)),
                     goal: format!("≥ {least} {}", self.unit),
                     reached: ours >= *least,
                 },
@@ -101,7 +101,7 @@ impl Row {
                         "an idle loop"
                     };
                     Verdict {
-                        found: format!("{} beside {} of {name}", round(ours), round(mark)),
+                        found: format!("ours {}, {name} {}", round(ours), round(mark)),
                         goal: format!("≤ {} {}", round(most), self.unit),
                         reached: ours <= most,
                     }
@@ -115,6 +115,7 @@ impl Row {
 /// Three digits that count.
 pub fn round(value: f64) -> String {
     let digits = match value.abs() {
+        0.0 => 0,
         v if v < 0.0995 => 3,
         v if v < 9.95 => 2,
         v if v < 99.5 => 1,
