@@ -2,7 +2,7 @@
 //!
 //! The histories were found at random and then shrunk.
 
-use crate::harness::Config;
+use crate::harness::{Config, Db};
 use crate::history::{Ground, Profile, Random, check, random};
 
 fn quick() -> Config {
@@ -168,4 +168,53 @@ fn closing_after_merges_that_leave_one_page_does_not_crash() {
         &ground,
         "i42.198 o d51 o w1.4 i25.192 o r43-55 f i37.196 f i40.142 w1.4 w3.8 o w2.10",
     );
+}
+
+// A run that a merge has half read loses pages that nobody needs any more. Among them was one with
+// a large key to which its b-tree refers, and which every search compares with.
+#[test]
+fn large_keys_are_found_while_a_merge_is_under_way() {
+    const KEYS: u32 = 1500;
+    let key = |n: u32| {
+        let mut key = format!("{n:05}").into_bytes();
+        if n % 3 == 0 {
+            key.resize(705, b'k');
+        }
+        key
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autocheckpoint_kib: 64,
+        autowork: false,
+        ..quick()
+    };
+    let db = Db::open(&dir.path().join("db"), &config).expect("open");
+    for round in 0..2 {
+        for n in (0..KEYS)
+            .map(|i| i * 7919 % KEYS)
+            .filter(|n| n % 2 == round)
+        {
+            db.insert(&key(n), &[0; 1000]).expect("insert");
+        }
+        db.flush().expect("flush");
+    }
+    for step in 0..400_u32 {
+        let written = db.work(2, 16).expect("work");
+        db.checkpoint().expect("checkpoint");
+        // Something that uses the freed blocks.
+        let other = format!("z{}", (step * 31 + 7) % 50);
+        db.insert(other.as_bytes(), &[0; 1000]).expect("insert");
+        if step % 4 == 3 {
+            db.flush().expect("flush");
+        }
+        for n in 0..KEYS {
+            let found = db.get(&key(n)).expect("get");
+            assert!(found.is_some(), "{n} after step {step}");
+        }
+        if written == 0 {
+            return;
+        }
+    }
 }
