@@ -99,7 +99,7 @@
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
 //! without them. `typed` adds typed tables and records that expire, `tracing` spans, `tools` the
-//! modules `dump`, `recompress` and `inspect`, `cli` the command `lsmlite`. `lz4-hc` adds LZ4's
+//! modules `archive` (folders in one file, on Unix), `dump`, `recompress` and `inspect`, `cli` the command `lsmlite`. `lz4-hc` adds LZ4's
 //! high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs
 //! libclang.
 //!
@@ -123,6 +123,9 @@
 //! all without the feature. `compact` has spans for its flush and its checkpoint within its own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(unix, feature = "tools"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "tools")))]
+pub mod archive;
 mod background;
 mod backup;
 mod builder;

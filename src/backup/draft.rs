@@ -124,8 +124,18 @@ impl<'a> Target<'a> {
     }
 
     /// Makes an empty file beside the target, and removes those that a process which was killed
-    /// has left.
+    /// has left. Nobody else may read it: it gets its permissions when it is whole.
     pub(crate) fn draft(&self) -> Result<Draft, LsmError> {
+        self.draft_with_mode(0o600)
+    }
+
+    /// The same with the permissions that new files usually have.
+    #[cfg(all(unix, feature = "tools"))]
+    pub(crate) fn draft_for_all(&self) -> Result<Draft, LsmError> {
+        self.draft_with_mode(0o666)
+    }
+
+    fn draft_with_mode(&self, _mode: u32) -> Result<Draft, LsmError> {
         self.remove_stale_drafts();
         loop {
             let mut drafts = own();
@@ -140,9 +150,8 @@ impl<'a> Target<'a> {
             };
             let mut options = OpenOptions::new();
             options.write(true).create_new(true);
-            // It gets its permissions when it is whole.
             #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, _mode);
             match options.open(&draft.path) {
                 Ok(_) => return Ok(draft),
                 Err(error) => {

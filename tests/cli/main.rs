@@ -1,5 +1,7 @@
 //! The command `lsmlite`, as users run it: the built program, its output and its exit status.
 
+#[cfg(unix)]
+mod archive;
 #[path = "../common/mod.rs"]
 mod common;
 mod damaged;

@@ -12,18 +12,18 @@ use crate::exit::Outcome;
 
 /// Makes the modules, the enum that the argument parser fills, and the call.
 macro_rules! register {
-    ($($module:ident $variant:ident,)*) => {
-        $(mod $module;)*
+    ($($(#[$when:meta])? $module:ident $variant:ident,)*) => {
+        $($(#[$when])? mod $module;)*
 
         #[derive(Subcommand)]
         pub enum Command {
-            $($variant($module::$variant),)*
+            $($(#[$when])? $variant($module::$variant),)*
         }
 
         impl Command {
             pub fn run(self, context: &Context) -> Outcome {
                 match self {
-                    $(Command::$variant(command) => command.run(context),)*
+                    $($(#[$when])? Command::$variant(command) => command.run(context),)*
                 }
             }
         }
@@ -50,4 +50,5 @@ register! {
     recompress Recompress,
     completions Completions,
     man Man,
+    #[cfg(unix)] archive Archive,
 }
