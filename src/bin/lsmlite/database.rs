@@ -63,8 +63,15 @@ pub struct TableArg {
 impl Database {
     /// Opens the database for reading: it must exist, and nothing is written or locked out.
     pub fn open_to_read(&self) -> Result<LsmDb, Failure> {
-        let builder = LsmDb::builder().read_only(true);
-        self.open(builder, false)
+        let db = self.open(LsmDb::builder().read_only(true), false)?;
+        // A process that shares the file may be opening it at this moment.
+        let start = Instant::now();
+        let patience = self.access.wait.0.max(Duration::from_secs(2));
+        while db.first().is_err_and(|error| error.is_busy()) && start.elapsed() < patience {
+            interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(db)
     }
 
     /// Opens a database that must exist for reading and writing.
