@@ -513,8 +513,8 @@ fn files_without_permission_are_left_out_and_named() -> Result {
     write(&place.path("tree/readable"), "yes")?;
     write(&place.path("tree/secret"), "no")?;
     write(&place.path("tree/closed/file"), "no")?;
-    fs::set_permissions(place.path("tree/secret"), fs::Permissions::from_mode(0))?;
-    fs::set_permissions(place.path("tree/closed"), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(place.path("tree/secret"), fs::Permissions::from_mode(0o000))?;
+    fs::set_permissions(place.path("tree/closed"), fs::Permissions::from_mode(0o000))?;
     fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o777))?;
     let packed = run_as_nobody(&place, "archive pack tree a.lsm");
     assert_eq!(packed.status, 10, "{}", packed.stderr);
@@ -531,7 +531,7 @@ fn files_without_permission_are_left_out_and_named() -> Result {
     run_as_nobody(&place, "archive extract a.lsm copy").fails(6, &["permission"]);
     let refused = run_as_nobody(&place, "archive pack tree b.lsm");
     refused.fails(6, &["permission"]);
-    fs::set_permissions(place.path("a.lsm"), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(place.path("a.lsm"), fs::Permissions::from_mode(0o000))?;
     run_as_nobody(&place, "archive list a.lsm").fails(6, &["a.lsm"]);
     fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o700))?;
     fs::set_permissions(place.path("tree/closed"), fs::Permissions::from_mode(0o700))?;
