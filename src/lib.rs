@@ -99,9 +99,9 @@
 //!
 //! `lz4`, `zlib`, `zstd`, `metrics` and `serde` are on by default; signatures don't change
 //! without them. `typed` adds typed tables and records that expire, `tracing` spans, `tools` the
-//! modules `archive` (folders in one file, on Unix), `dump`, `recompress` and `inspect`, `cli` the command `lsmlite`. `lz4-hc` adds LZ4's
-//! high-compression levels, in C. `buildtime-bindgen` makes the bindings in the build and needs
-//! libclang.
+//! modules `archive` (folders in one file, on Unix), `dump`, `recompress` and `inspect`, `cli` the
+//! command `lsmlite`. `lz4-hc` adds LZ4's high-compression levels, in C. `buildtime-bindgen` makes the
+//! bindings in the build and needs libclang.
 //!
 //! ## Watching it
 //!
