@@ -365,7 +365,7 @@ fn what_the_log_says_last_of_a_key_is_what_comes_back() -> Result {
                     model.remove(key);
                 }
                 31 if random.one_in(20) => {
-                    let large = vec![seed as u8; 5 << 20];
+                    let large = vec![seed as u8; 1 << 20];
                     db.insert(key, &large)?;
                     model.insert(key.clone(), large);
                 }
