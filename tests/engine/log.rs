@@ -61,14 +61,18 @@ fn commits_after_a_rolled_back_wrap_survive_a_crash() -> Rc {
     Ok(())
 }
 
-// Recovery passed an empty key as a null pointer, which stood for "nothing more to copy": the
-// value was what happened to be in memory.
+// A null pointer for an empty key, as C programs may pass it and recovery did, stood for "nothing
+// more to copy": the value was what happened to be in memory.
 #[test]
-fn the_empty_key_is_recovered_with_its_value() -> Rc {
+fn the_empty_key_keeps_its_value_also_in_recovery() -> Rc {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("db");
     let db = Db::open(&path, &Config::default())?;
     db.insert(b"", b"the value of the empty key")?;
+    assert_eq!(
+        db.get(b"")?.as_deref(),
+        Some(&b"the value of the empty key"[..])
+    );
 
     let (_dir, copy) = after_a_crash(&path);
     let rows = Db::open(&copy, &Config::default())?.scan()?;

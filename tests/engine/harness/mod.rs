@@ -212,11 +212,17 @@ impl Db {
     /// An insert with lengths of its own, which must not exceed the real ones.
     pub fn insert_lengths(&self, key: &[u8], n_key: c_int, value: &[u8], n_value: c_int) -> Rc {
         assert!(i64::from(n_key) <= key.len() as i64 && i64::from(n_value) <= value.len() as i64);
+        // As C programs pass nothing.
+        let key_pointer = if key.is_empty() {
+            ptr::null()
+        } else {
+            key.as_ptr()
+        };
         // SAFETY: the handle is live and both buffers are at least as long as they claim.
         check(unsafe {
             ffi::lsm_insert(
                 self.raw.as_ptr(),
-                key.as_ptr().cast(),
+                key_pointer.cast(),
                 n_key,
                 value.as_ptr().cast(),
                 n_value,
