@@ -258,3 +258,51 @@ fn the_last_connection_to_close_knows_nothing_of_old_pages() -> Rc {
     }
     (0..1000).try_for_each(|k| db.get(&key(k)).map(|value| assert!(value.is_some(), "{k}")))
 }
+
+// Automatic work took over the newest snapshot and kept the pages that it had cached under an
+// older one. By the next transaction the other connection had used their blocks again.
+#[test]
+fn automatic_work_forgets_the_pages_of_other_snapshots() -> Rc {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("db");
+    let config = Config {
+        page_size: 1024,
+        block_kib: 64,
+        autoflush_kib: 64,
+        automerge: 8,
+        safety: 0,
+        ..Config::default()
+    };
+    let writer = Db::open(&path, &config)?;
+    let worker = Db::open(&path, &config)?;
+    let key = |k: u32| format!("{k:04}").into_bytes();
+    let mut expected = vec![0; 1000];
+    let mut fill = |db: &Db, mark: u8, keys: std::ops::Range<u32>| -> Rc {
+        keys.into_iter().try_for_each(|k| {
+            expected[k as usize] = mark;
+            db.insert(&key(k), &[mark; 400])
+        })
+    };
+    fill(&writer, 1, 0..1000)?;
+    for round in 2..10 {
+        writer.begin(1)?;
+        fill(&writer, round, 0..1)?;
+        writer.scan()?;
+        // Frees blocks whose pages the writer knows, and uses others again.
+        worker.work(1, -1)?;
+        worker.checkpoint()?;
+        // More than fits into memory: the writer does work of its own.
+        fill(&writer, round, 1..400)?;
+        writer.scan()?;
+        writer.commit(0)?;
+        worker.checkpoint()?;
+    }
+    for db in [&writer, &worker] {
+        for (k, (found, value)) in (0..).zip(db.scan()?) {
+            assert_eq!(found, key(k));
+            assert_eq!(value, [expected[k as usize]; 400], "{k}");
+        }
+        (0..1000).try_for_each(|k| db.get(&key(k)).map(|value| assert!(value.is_some(), "{k}")))?;
+    }
+    Ok(())
+}
