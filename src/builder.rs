@@ -224,11 +224,12 @@ impl LsmDbBuilder {
     /// large value several times while it is written, merged or read. Their memory is used again, and
     /// given back when the last handle of the file is closed.
     ///
-    /// The limit covers the two in-memory trees, and for the handle and each of its background
-    /// threads 2560 KiB: a page cache of 2 MiB, whose size the engine fixes, and what belongs to it.
-    /// The trees get the rest. That is all that it does: `autoflush_kib` is lowered to
-    /// *(limit − 2560 × (1 + threads)) / 2* if it is larger. So the least limit is 3072, with one
-    /// thread 5632, with two 8192; less memory means more merging.
+    /// The limit covers the two in-memory trees, the filters, and for the handle and each of its
+    /// background threads 2560 KiB: a page cache of 2 MiB, whose size the engine fixes, and what
+    /// belongs to it. That is all that it does: [`filter_memory_kib`](Self::filter_memory_kib) is
+    /// lowered to *(limit − 2560 × (1 + threads) − 512) / 8* if it is larger, and `autoflush_kib` to
+    /// the half of what is left then. So the least limit is 3072, with one thread 5632, with two
+    /// 8192; less memory means more merging.
     ///
     /// It doesn't cover:
     /// - readers and snapshots, 2560 KiB each, and what was written since a snapshot or an
@@ -263,6 +264,43 @@ impl LsmDbBuilder {
     /// [`autowork(false)`](Self::autowork) and no merger.
     pub fn memory_limit_kib(mut self, kib: u32) -> Self {
         self.settings.memory_limit_kib = Some(kib);
+        self
+    }
+
+    /// How much memory filters for missing keys may take, in KiB; 0: there are none.
+    /// Default: 16,384, room for 13 million keys.
+    ///
+    /// A look-up ([`get`](LsmDb::get)) doesn't search sorted runs, and trees in memory, whose filter
+    /// says that they don't have its key. So it helps with keys that aren't there, and with all keys
+    /// while there are several runs. What it costs is 10 bits for each key, and some time when a run
+    /// is written.
+    ///
+    /// A run gets its filter when it is written. One that was in the file before the database was
+    /// opened, or was [ingested](LsmDb::ingest), gets it from look-ups that search it in vain:
+    /// after a few hundred, each reads two pages more until the filter is there. When the memory is
+    /// used up, runs stay without. A run in which ranges were deleted is always searched, until a
+    /// merge has dropped what was deleted. Cursors and iterators don't use filters.
+    ///
+    /// All handles of a file in this process share the filters: the one that opened it first
+    /// decides. With [`multi_process`](Self::multi_process) there are none.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use lsmlite_rs::LsmDb;
+    ///
+    /// let mut db = LsmDb::builder()
+    ///     .filter_memory_kib(4 * 1024)
+    ///     .open(dir.path().join("filtered.lsm"))?;
+    /// db.insert(b"key", b"value")?;
+    /// db.flush()?;
+    /// assert_eq!(db.get(b"no such key")?, None);
+    /// let stats = db.stats()?;
+    /// assert!(stats.runs_skipped == 1 && stats.filter_bytes > 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn filter_memory_kib(mut self, kib: u32) -> Self {
+        self.settings.filter_memory_kib = kib;
         self
     }
 

@@ -54,6 +54,14 @@ pub struct DbStats {
     /// Pages that this handle has found in its page cache of 2 MiB instead. Mapped pages, with
     /// [`mmap`](crate::LsmDbBuilder::mmap), are neither read nor in the cache.
     pub cache_hits: u64,
+    /// Bytes of the [filters for missing keys](crate::LsmDbBuilder::filter_memory_kib), which all
+    /// handles of the file in this process share.
+    pub filter_bytes: u64,
+    /// Sorted runs that the filters told look-ups of this handle not to search.
+    pub runs_skipped: u64,
+    /// Sorted runs that look-ups of this handle have searched without finding their key: there was
+    /// no filter, or it couldn't exclude the key.
+    pub runs_searched_in_vain: u64,
 }
 
 /// One level of a [`DbStats`]: a sorted run, or several that are being merged into one.
@@ -158,6 +166,7 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
             .with_message(format!("the checkpoint in use {problem}"))
     })?;
     let page_size_bytes = connection.page_size_bytes()?;
+    let filters = connection.filters()?;
     if !checkpoint.layout.packed {
         // With a codec the engine counts bytes, without it counts pages.
         for level in &mut levels {
@@ -183,6 +192,9 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
         pages_written: connection.pages_written()?,
         pages_read: connection.pages_read()?,
         cache_hits: connection.cache_hits()?,
+        filter_bytes: filters.bytes,
+        runs_skipped: filters.runs_skipped,
+        runs_searched_in_vain: filters.runs_in_vain,
     })
 }
 
@@ -350,6 +362,11 @@ impl fmt::Display for DbStats {
             self.log_position,
             if self.log_wrapped { ", wrapped" } else { "" }
         )?;
+        writeln!(
+            f,
+            "filters: {} bytes, {} runs skipped, {} searched in vain by this handle",
+            self.filter_bytes, self.runs_skipped, self.runs_searched_in_vain
+        )?;
         write!(
             f,
             "{} KiB since the last checkpoint; {} pages written in all, {} written and {} read by \
@@ -371,7 +388,7 @@ mod serde {
 
     impl Serialize for DbStats {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut out = serializer.serialize_struct("DbStats", 16)?;
+            let mut out = serializer.serialize_struct("DbStats", 19)?;
             out.serialize_field("levels", &self.levels)?;
             out.serialize_field("page_size_bytes", &self.page_size_bytes)?;
             out.serialize_field("is_packed", &self.is_packed)?;
@@ -388,6 +405,9 @@ mod serde {
             out.serialize_field("pages_written", &self.pages_written)?;
             out.serialize_field("pages_read", &self.pages_read)?;
             out.serialize_field("cache_hits", &self.cache_hits)?;
+            out.serialize_field("filter_bytes", &self.filter_bytes)?;
+            out.serialize_field("runs_skipped", &self.runs_skipped)?;
+            out.serialize_field("runs_searched_in_vain", &self.runs_searched_in_vain)?;
             out.end()
         }
     }

@@ -11,13 +11,28 @@ const CONNECTION_KIB: u32 = 2 * 1024 + 512;
 const LEAST_TREE_KIB: u32 = 256;
 
 impl Settings {
-    /// The size at which an in-memory tree is closed. Under a limit, two of them and all
-    /// connections must fit.
+    /// The size at which an in-memory tree is closed. Under a limit, two of them, the filters and
+    /// all connections must fit.
     pub(crate) fn tree_kib(&self) -> u32 {
-        let room = self.memory_limit_kib.map_or(u32::MAX, |limit| {
-            limit.saturating_sub(self.connections() * CONNECTION_KIB) / 2
-        });
+        let room = self
+            .room_kib()
+            .map_or(u32::MAX, |room| (room - self.filter_kib()) / 2);
         self.autoflush_kib.min(room)
+    }
+
+    /// What the filters for missing keys may take: under a limit, an eighth of what the least trees
+    /// leave at most.
+    pub(crate) fn filter_kib(&self) -> u32 {
+        let room = self
+            .room_kib()
+            .map_or(u32::MAX, |room| room.saturating_sub(2 * LEAST_TREE_KIB) / 8);
+        self.filter_memory_kib.min(room)
+    }
+
+    /// What the limit leaves to trees and filters.
+    fn room_kib(&self) -> Option<u32> {
+        let limit = self.memory_limit_kib?;
+        Some(limit.saturating_sub(self.connections() * CONNECTION_KIB))
     }
 
     /// Says why the limit can't be kept.
@@ -91,6 +106,8 @@ mod tests {
     #[test]
     fn a_limit_makes_trees_smaller_and_never_larger() {
         let mut settings = limited(BackgroundMode::None, 10_560);
+        assert_eq!((settings.filter_kib(), settings.tree_kib()), (936, 3532));
+        settings.filter_memory_kib = 0;
         assert_eq!(settings.tree_kib(), 4000);
         settings.autoflush_kib = 1000;
         assert_eq!(settings.tree_kib(), 1000);

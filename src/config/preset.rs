@@ -14,6 +14,7 @@ use super::{BackgroundMode, Mmap, Settings};
 /// | `autocheckpoint_kib` | 4096 | 65,536 | 4096 | 65,536 | 4096 |
 /// | `automerge_segments` | 4 | 8 | 32 | 4 | 4 |
 /// | `block_size_kib` of a new file | 8192 | 8192 | 1024 | 8192 | 1024 |
+/// | `filter_memory_kib` | 16,384 | 16,384 | 16,384 | 16,384 | 1024 |
 /// | `mmap` | `Off` | `Off` | `Off` | `Off` | `Off` |
 ///
 /// What isn't in the table stays as it is: safety, codec and checksums above all.
@@ -77,6 +78,10 @@ impl Preset {
             Preset::WriteHeavy | Preset::LowLatency => defaults.block_size_kib,
             Preset::Archive | Preset::SmallMemory => 1024,
         };
+        settings.filter_memory_kib = match self {
+            Preset::WriteHeavy | Preset::Archive | Preset::LowLatency => defaults.filter_memory_kib,
+            Preset::SmallMemory => 1024,
+        };
         settings.mmap = Mmap::Off;
     }
 }
@@ -130,6 +135,7 @@ mod tests {
             "autocheckpoint_kib" => builder.autocheckpoint_kib(number()),
             "automerge_segments" => builder.automerge_segments(number()),
             "block_size_kib" => builder.block_size_kib(number()),
+            "filter_memory_kib" => builder.filter_memory_kib(number()),
             "mmap" if value == "Off" => builder.mmap(Mmap::Off),
             other => panic!("no setting {other} = {value}"),
         }
@@ -146,6 +152,7 @@ mod tests {
             safety,
             autoflush_kib,
             memory_limit_kib,
+            filter_memory_kib,
             page_size_bytes,
             block_size_kib,
             autowork,
@@ -161,7 +168,12 @@ mod tests {
         } = builder.into_settings().expect("settings");
         let codec = codecs.preferred.map(|codec| codec.id);
         let modes = (create, read_only, background, codec, safety, mmap, use_log);
-        let sizes = (autoflush_kib, memory_limit_kib, page_size_bytes);
+        let sizes = (
+            autoflush_kib,
+            memory_limit_kib,
+            filter_memory_kib,
+            page_size_bytes,
+        );
         let file = (block_size_kib, autocheckpoint_kib, automerge_segments);
         let rest = (autowork, max_free_list, multi_process, busy_timeout);
         let heard = (db_metrics.is_some(), on_recovery.is_some());
@@ -178,6 +190,7 @@ mod tests {
             .safety(Safety::Full)
             .autoflush_kib(7000)
             .memory_limit_kib(50_000)
+            .filter_memory_kib(5000)
             .page_size_bytes(8192)
             .block_size_kib(2048)
             .autocheckpoint_kib(9000)
@@ -192,7 +205,7 @@ mod tests {
     #[test]
     fn a_preset_is_what_its_documentation_says_and_nothing_else() {
         let table = table();
-        assert_eq!(table.len(), 6);
+        assert_eq!(table.len(), 7);
         for (n, preset) in PRESETS.into_iter().enumerate() {
             for start in [LsmDb::builder, unusual] {
                 let by_hand = table.iter().fold(start(), |builder, (name, values)| {

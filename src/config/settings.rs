@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     /// As asked for; [`tree_kib`](Settings::tree_kib) is what is in force.
     pub(crate) autoflush_kib: u32,
     pub(crate) memory_limit_kib: Option<u32>,
+    /// As asked for; [`filter_kib`](Settings::filter_kib) is what is in force.
+    pub(crate) filter_memory_kib: u32,
     pub(crate) page_size_bytes: u32,
     pub(crate) block_size_kib: u32,
     pub(crate) autowork: bool,
@@ -49,6 +51,7 @@ impl Default for Settings {
             safety: Safety::Normal,
             autoflush_kib: 16 * 1024,
             memory_limit_kib: None,
+            filter_memory_kib: 16 * 1024,
             page_size_bytes: 4096,
             block_size_kib: 8 * 1024,
             autowork: true,
@@ -82,6 +85,7 @@ impl Settings {
                 i32::MAX as u32,
             )?;
         }
+        within("filter_memory_kib", self.filter_memory_kib, 0, 1 << 30)?;
         within("automerge_segments", self.automerge_segments, 2, 32)?;
         within("max_free_list", self.max_free_list, 2, 24)?;
         if let Mmap::UpToKib(kib) = self.mmap {
@@ -169,6 +173,7 @@ impl Settings {
                 },
             ),
             (Param::AutoflushKib, int(self.tree_kib())),
+            (Param::FilterKib, int(self.filter_kib())),
             // The block first: the engine compares each new size with the other.
             (Param::BlockSizeKib, int(self.block_size_kib)),
             (Param::PageSizeBytes, int(self.page_size_bytes)),

@@ -450,4 +450,11 @@ unsafe extern "C" {
         pnVal: *mut ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
     pub fn lsmlite_cache_hits(db: *mut lsm_db) -> lsm_i64;
+    pub fn lsmlite_filter_memory(db: *mut lsm_db, nKib: ::core::ffi::c_int) -> ::core::ffi::c_int;
+    pub fn lsmlite_filter_stats(
+        db: *mut lsm_db,
+        pnByte: *mut lsm_i64,
+        pnSkip: *mut lsm_i64,
+        pnVain: *mut lsm_i64,
+    );
 }

@@ -73,3 +73,18 @@ int lsmlite_csr_step(
 ** How many pages this connection has found in its page cache; mapped ones aren't counted.
 */
 lsm_i64 lsmlite_cache_hits(lsm_db *db);
+
+/*
+** How much memory the filters for missing keys may take, in KiB; 0, the default, is none. To be set
+** before lsm_open(), by the connection that opens the database first in this process: the others
+** share its filters. There are none while several processes may write to the file.
+**
+** LSM_MISUSE if the connection is open.
+*/
+int lsmlite_filter_memory(lsm_db *db, int nKib);
+
+/*
+** How many bytes the filters of the database take, how many runs look-ups of this connection were
+** spared, and how many they have searched without finding their key.
+*/
+void lsmlite_filter_stats(lsm_db *db, lsm_i64 *pnByte, lsm_i64 *pnSkip, lsm_i64 *pnVain);

@@ -272,6 +272,7 @@ static int lookupInRun(
 /* Looks for the key in all runs of the cursor's snapshot, the newest first. */
 static int lookupInRuns(
   MultiCursor *pCsr,
+  u64 iHash,                      /* For the filters */
   const void *pKey, int nKey,
   const void **ppVal, int *pnVal
 ){
@@ -299,7 +300,11 @@ static int lookupInRuns(
       }
     }
     for(; i<=iLast && rc==LOOKUP_ABSENT; i++){
+      const int bLast = (i==iLast && pLvl->pNext==0);
+      if( filterSkips(pCsr->pDb, aPtr[i].pSeg, bLast, iHash) ) continue;
       rc = lookupInRun(&lookup, &aPtr[i], &iPg, ppVal, pnVal);
+      if( rc==LOOKUP_ABSENT ) filterVain(pCsr->pDb, pLvl, aPtr[i].pSeg);
+      if( rc==LOOKUP_FOUND ) filterFound(pCsr->pDb);
     }
     iPtr += 1 + pLvl->nRight;
   }
@@ -312,11 +317,15 @@ static int lookupInRuns(
 */
 static int lookupKey(
   MultiCursor *pCsr,
+  i64 iTrees,                     /* What filterTrees() said before that */
   const void *pKey, int nKey,
   const void **ppVal, int *pnVal
 ){
+  const u64 iHash = filterHash(pKey, nKey);
   int i;
-  for(i=0; i<2; i++){
+
+  filterSoon(pCsr, iHash);
+  for(i=filterTreesMiss(pCsr->pDb, iTrees, iHash) ? 2 : 0; i<2; i++){
     int bStop = 0;
     int rc = treeCursorSeek(
         pCsr, pCsr->apTreeCsr[i], (void *)pKey, nKey, LSM_SEEK_EQ, &bStop
@@ -329,6 +338,6 @@ static int lookupKey(
       return LOOKUP_FOUND;
     }
   }
-  return lookupInRuns(pCsr, pKey, nKey, ppVal, pnVal);
+  return lookupInRuns(pCsr, iHash, pKey, nKey, ppVal, pnVal);
 }
 #endif

@@ -30,6 +30,8 @@ pub(crate) enum Param {
     MultipleProcesses = ffi::LSM_CONFIG_MULTIPLE_PROCESSES,
     AutocheckpointKib = ffi::LSM_CONFIG_AUTOCHECKPOINT,
     ReadOnly = ffi::LSM_CONFIG_READONLY,
+    /// Ours, not one of `lsm_config`; before opening only.
+    FilterKib = -1,
 }
 
 /// An open connection. `Send`, not `Sync`: lsm1 allows one thread at a time.
@@ -150,9 +152,15 @@ impl Connection {
     pub(crate) fn set(&self, param: Param, value: i32) -> Result<(), LsmError> {
         self.refuse_reentry("configure")?;
         self.refuse_failed("configure")?;
-        // SAFETY: the handle is live and used by this thread only; every `Param` is one
-        // whose argument is an `int *`.
-        let (rc, now) = unsafe { params::config_int(self.db, param as c_int, value) };
+        let (rc, now) = if param == Param::FilterKib {
+            // SAFETY: the handle is live and used by this thread only.
+            let rc = unsafe { ffi::lsmlite_filter_memory(self.db.as_ptr(), value) };
+            (rc, value)
+        } else {
+            // SAFETY: the handle is live and used by this thread only; every other `Param` is
+            // one whose argument is an `int *`.
+            unsafe { params::config_int(self.db, param as c_int, value) }
+        };
         self.check("configure", rc)?;
         if now != value {
             let message = format!("the engine refused {param:?} = {value} and keeps {now}");

@@ -15,6 +15,15 @@ pub(crate) struct TreeSize {
     pub(crate) live_kib: u32,
 }
 
+/// The filters for missing keys: those of the database, and what this connection had of them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FilterUse {
+    pub(crate) bytes: u64,
+    pub(crate) runs_skipped: u64,
+    /// Runs that were searched and didn't have the key.
+    pub(crate) runs_in_vain: u64,
+}
+
 /// What lsm1 describes as text: lists in braces, of numbers.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -77,6 +86,22 @@ impl Connection {
         // SAFETY: the handle is live and open, and used by this thread only.
         let hits = unsafe { ffi::lsmlite_cache_hits(self.db.as_ptr()) };
         Ok(u64::try_from(hits).unwrap_or(0))
+    }
+
+    /// What the filters for missing keys take and do. Cheap.
+    pub(crate) fn filters(&self) -> Result<FilterUse, LsmError> {
+        self.refuse_reentry("filters")?;
+        let (mut bytes, mut skipped, mut in_vain) = (0, 0, 0);
+        // SAFETY: the handle is live and open, and used by this thread only; the rest are live
+        // locals.
+        unsafe {
+            ffi::lsmlite_filter_stats(self.db.as_ptr(), &mut bytes, &mut skipped, &mut in_vain);
+        }
+        Ok(FilterUse {
+            bytes: u64::try_from(bytes).unwrap_or(0),
+            runs_skipped: u64::try_from(skipped).unwrap_or(0),
+            runs_in_vain: u64::try_from(in_vain).unwrap_or(0),
+        })
     }
 
     /// A description of the database in lsm1's notation; empty if there is nothing to tell.

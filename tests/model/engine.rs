@@ -28,6 +28,7 @@ fn config(settings: &Settings) -> Config {
         max_freelist: int(settings.free_list),
         read_only: false,
         compression: settings.codec > 0,
+        filter_kib: int(settings.filter_kib),
         faults: false,
         trap: false,
         moving_maps: true,

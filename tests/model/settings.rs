@@ -67,6 +67,8 @@ settings! {
     ranges,
     /// How deep transactions nest.
     nesting,
+    /// How much memory the filters for missing keys may take.
+    filter_kib,
 }
 
 impl FromStr for Settings {
@@ -86,6 +88,7 @@ impl FromStr for Settings {
             keys: 20,
             ranges: 1,
             nesting: 1,
+            filter_kib: 16_384,
             ..Settings::default()
         };
         for word in text.split_whitespace() {
@@ -150,6 +153,7 @@ impl Settings {
             value_bytes: random.pick(&[20, 60, 200, 1000, 3000]),
             ranges: u32::from(kind.ranges),
             nesting: if kind.nested { 4 } else { 1 },
+            filter_kib: random.pick(&[0, 2, 64, 16_384, 16_384, 16_384]),
         }
     }
 

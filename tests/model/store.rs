@@ -93,6 +93,7 @@ fn builder(settings: &Settings) -> LsmDbBuilder {
         .autocheckpoint_kib(settings.autocheckpoint_kib)
         .automerge_segments(settings.automerge)
         .max_free_list(settings.free_list)
+        .filter_memory_kib(settings.filter_kib)
         .mmap(match settings.mmap {
             0 => Mmap::Off,
             1 => Mmap::All,

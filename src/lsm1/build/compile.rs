@@ -76,7 +76,13 @@ static int lsmShmAssertWorker(struct lsm_db *);
 ";
 
 /// Our additions.
-const OURS: &[&str] = &["lookup.c", "extras.c", "checksums.c", "ingest.c"];
+const OURS: &[&str] = &[
+    "filter.c",
+    "lookup.c",
+    "extras.c",
+    "checksums.c",
+    "ingest.c",
+];
 
 /// Compiles `lsm1.c` in `out`, with our additions in `lsm1`.
 pub fn library(lsm1: &Path, out: &Path) -> Result<(), String> {

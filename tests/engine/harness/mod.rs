@@ -77,6 +77,8 @@ pub struct Config {
     pub max_freelist: c_int,
     pub read_only: bool,
     pub compression: bool,
+    /// Memory for filters in KiB; `Db::get_in_place` uses them.
+    pub filter_kib: c_int,
     /// Go through the environment that obeys [`Faults`].
     pub faults: bool,
     /// Use shared memory that obeys a `trap::Trap`.
@@ -101,6 +103,7 @@ impl Default for Config {
             max_freelist: 24,
             read_only: false,
             compression: false,
+            filter_kib: 16 * 1024,
             faults: false,
             trap: false,
             moving_maps: false,
@@ -174,6 +177,8 @@ impl Db {
         )?;
         self.set(ffi::LSM_CONFIG_MAX_FREELIST, c.max_freelist)?;
         self.set(ffi::LSM_CONFIG_READONLY, c_int::from(c.read_only))?;
+        // SAFETY: the handle is live, and not open yet.
+        check(unsafe { ffi::lsmlite_filter_memory(self.raw.as_ptr(), c.filter_kib) })?;
         if c.compression {
             let mut hook = ffi::lsm_compress {
                 pCtx: ptr::null_mut(),
