@@ -93,14 +93,18 @@ fn drain(db: &LsmDb, range: KeyRange, random: &mut SplitMix64) -> Result<Vec<Rec
         if random.one_in(4) {
             // Broken off after a few, or never.
             let mut left = 1 + random.below(6);
-            let is_done = records.for_each_ref(|key, value| {
-                front.push((key.to_vec(), value.to_vec()));
+            let mut keep = |records: &mut Vec<Record>, key: &[u8], value: &[u8]| {
+                records.push((key.to_vec(), value.to_vec()));
                 left -= 1;
                 match left {
                     0 => ControlFlow::Break(()),
                     _ => ControlFlow::Continue(()),
                 }
-            })?;
+            };
+            let is_done = match is_front {
+                true => records.for_each_ref(|key, value| keep(&mut front, key, value))?,
+                false => records.for_each_back_ref(|key, value| keep(&mut back, key, value))?,
+            };
             if is_done {
                 break;
             }

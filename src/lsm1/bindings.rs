@@ -283,6 +283,14 @@ pub type lsmlite_source = ::core::option::Option<
         pnVal: *mut ::core::ffi::c_int,
     ) -> ::core::ffi::c_int,
 >;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct lsmlite_record {
+    pub pKey: *const ::core::ffi::c_void,
+    pub pVal: *const ::core::ffi::c_void,
+    pub nKey: ::core::ffi::c_int,
+    pub nVal: ::core::ffi::c_int,
+}
 unsafe extern "C" {
     #[link_name = "lsmlite_lsm_new"]
     pub fn lsm_new(arg1: *mut lsm_env, ppDb: *mut *mut lsm_db) -> ::core::ffi::c_int;
@@ -448,6 +456,17 @@ unsafe extern "C" {
         pnKey: *mut ::core::ffi::c_int,
         ppVal: *mut *const ::core::ffi::c_void,
         pnVal: *mut ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn lsmlite_csr_ahead(
+        pCsr: *mut lsm_cursor,
+        iDir: ::core::ffi::c_int,
+        aOut: *mut lsmlite_record,
+        nMax: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn lsmlite_csr_pass(
+        pCsr: *mut lsm_cursor,
+        iDir: ::core::ffi::c_int,
+        n: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
     pub fn lsmlite_cache_hits(db: *mut lsm_db) -> lsm_i64;
     pub fn lsmlite_filter_memory(db: *mut lsm_db, nKib: ::core::ffi::c_int) -> ::core::ffi::c_int;

@@ -1,3 +1,5 @@
+#ifndef LSMLITE_EXTRAS_H
+#define LSMLITE_EXTRAS_H
 /* Functions of ours that need lsm1's internals; lsm.h comes first. */
 
 /*
@@ -69,6 +71,27 @@ int lsmlite_csr_step(
   const void **ppVal, int *pnVal
 );
 
+/* A record where the engine has it. */
+typedef struct lsmlite_record lsmlite_record;
+struct lsmlite_record {
+  const void *pKey;
+  const void *pVal;
+  int nKey;
+  int nVal;
+};
+
+/*
+** Shows records that follow the one that the cursor is on (iDir>0), or come before it (iDir<0), in
+** that order, and returns how many: nMax at most, and 0 if the next one takes a step to be found, or
+** there is none. They stay until the next call on the connection. The cursor stays where it is.
+*/
+int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax);
+
+/*
+** Moves the cursor to the n-th of the records that lsmlite_csr_ahead() has just shown, from 1 on.
+*/
+int lsmlite_csr_pass(lsm_cursor *pCsr, int iDir, int n);
+
 /*
 ** How many pages this connection has found in its page cache; mapped ones aren't counted.
 */
@@ -88,3 +111,5 @@ int lsmlite_filter_memory(lsm_db *db, int nKib);
 ** spared, and how many they have searched without finding their key.
 */
 void lsmlite_filter_stats(lsm_db *db, lsm_i64 *pnByte, lsm_i64 *pnSkip, lsm_i64 *pnVain);
+
+#endif

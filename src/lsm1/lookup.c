@@ -3,8 +3,9 @@
 ** they lie. A cursor makes an object of each page, loads whole cells, and keeps places for the
 ** steps that may follow; here nothing follows.
 **
-** What is unusual (keys that reach over the end of a page or stand in a page of their own, a mapping that has to grow, whatever looks damaged) isn't decided here: the
-** answer is LOOKUP_UNSURE, and the caller asks the cursor.
+** What is unusual (keys that reach over the end of a page or stand in a page of their own, a mapping
+** that has to grow, whatever looks damaged) isn't decided here: the answer is LOOKUP_UNSURE, and the
+** caller asks the cursor.
 */
 #ifdef LSM_READS_IN_PLACE
 

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
 use super::Connection;
@@ -40,7 +39,7 @@ pub(crate) enum Step {
 /// # Safety
 /// `data` is null, or readable for `n` bytes as long as the slice is used.
 #[inline]
-unsafe fn slice<'a>(data: *const c_void, n: c_int) -> Option<&'a [u8]> {
+pub(super) unsafe fn slice<'a>(data: *const c_void, n: c_int) -> Option<&'a [u8]> {
     match usize::try_from(n).ok()? {
         0 => Some(&[]),
         _ if data.is_null() => Some(&[]),
@@ -51,8 +50,8 @@ unsafe fn slice<'a>(data: *const c_void, n: c_int) -> Option<&'a [u8]> {
 
 /// A cursor on a connection. lsm1 cursors move in the direction of their last seek only.
 pub(crate) struct Cursor<'c> {
-    csr: NonNull<ffi::lsm_cursor>,
-    conn: &'c Connection,
+    pub(super) csr: NonNull<ffi::lsm_cursor>,
+    pub(super) conn: &'c Connection,
     /// False after a failed move: lsm1 leaves the position undefined then.
     positioned: Cell<bool>,
     /// Not `Send`: the connection must stay on this thread as long as the cursor lives.
@@ -174,51 +173,6 @@ impl<'c> Cursor<'c> {
         Ok(look(Some((key, value))))
     }
 
-    /// Moves on and on, and shows each record where the engine has it, until `look` breaks off.
-    /// `None` at the end.
-    ///
-    /// In all that time every other call on the connection is refused.
-    #[inline]
-    pub(crate) fn scan_with<T>(
-        &mut self,
-        mut look: impl FnMut(&[u8], &[u8]) -> ControlFlow<T>,
-    ) -> Result<Option<T>, LsmError> {
-        const OPERATION: &str = "next";
-        self.need_position(OPERATION)?;
-        let _lent = Lent::begin(self.conn);
-        loop {
-            let (mut key, mut value): (*const c_void, *const c_void) = (ptr::null(), ptr::null());
-            let (mut n_key, mut n_value, mut is_record) = (0, 0, 0);
-            // SAFETY: see `first`; the out-parameters are live locals.
-            let rc = unsafe {
-                ffi::lsmlite_csr_step(
-                    self.csr.as_ptr(),
-                    Step::On as c_int,
-                    &mut is_record,
-                    &mut key,
-                    &mut n_key,
-                    &mut value,
-                    &mut n_value,
-                )
-            };
-            self.moved(OPERATION, rc)?;
-            if is_record == 0 {
-                return Ok(None);
-            }
-            // SAFETY: as in `step_with`: the next call on the connection is that of the next
-            // round, when `look` is done with both.
-            let (key, value) = unsafe { (slice(key, n_key), slice(value, n_value)) };
-            let (Some(key), Some(value)) = (key, value) else {
-                return Err(self.error(OPERATION, LsmErrorCode::LsmCorrupt));
-            };
-            if let ControlFlow::Break(what) = look(key, value) {
-                return Ok(Some(what));
-            }
-            // `look` may have forked, and this be the child.
-            self.conn.refuse_fork(OPERATION)?;
-        }
-    }
-
     /// Puts the record's key and value into these, which keep their memory.
     pub(crate) fn read_into(&self, key: &mut Vec<u8>, value: &mut Vec<u8>) -> Result<(), LsmError> {
         self.copy_into("read a key", ffi::lsm_csr_key, key)?;
@@ -284,14 +238,14 @@ impl<'c> Cursor<'c> {
 
     /// The result of a step; one in the wrong direction leaves the cursor where it is.
     #[inline]
-    fn moved(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
+    pub(super) fn moved(&self, operation: &'static str, rc: c_int) -> Result<(), LsmError> {
         self.positioned
             .set(rc == ffi::LSM_OK || rc == ffi::LSM_MISUSE);
         self.conn.check(operation, rc)
     }
 
     #[inline]
-    fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
+    pub(super) fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
         self.conn.refuse_reentry(operation)?;
         if self.positioned.get() {
             return Ok(());
@@ -316,7 +270,7 @@ impl<'c> Cursor<'c> {
         })
     }
 
-    fn error(&self, operation: &'static str, code: LsmErrorCode) -> LsmError {
+    pub(super) fn error(&self, operation: &'static str, code: LsmErrorCode) -> LsmError {
         LsmError::new(operation, code).with_path(self.conn.path())
     }
 }
@@ -388,10 +342,10 @@ impl Drop for Opened<'_> {
 }
 
 /// Keeps the connection from being used while somebody looks at the engine's memory.
-struct Lent<'c>(&'c Connection);
+pub(super) struct Lent<'c>(&'c Connection);
 
 impl<'c> Lent<'c> {
-    fn begin(conn: &'c Connection) -> Self {
+    pub(super) fn begin(conn: &'c Connection) -> Self {
         conn.lent.set(true);
         Lent(conn)
     }

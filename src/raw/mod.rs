@@ -12,6 +12,7 @@ mod ingest;
 mod params;
 mod pinned;
 mod poison;
+mod scan;
 mod transact;
 mod write;
 

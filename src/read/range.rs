@@ -217,16 +217,53 @@ impl<'a> LsmRange<'a> {
     /// As [`next_ref`](Self::next_ref).
     pub fn for_each_ref(
         &mut self,
+        show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<bool, LsmError> {
+        self.show_all(End::Front, show)
+    }
+
+    /// As [`for_each_ref`](Self::for_each_ref), from the other end.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+    /// db.insert("a", "12")?;
+    /// db.insert("b", "345")?;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let mut newest = None;
+    /// db.iter().for_each_back_ref(|_, value| {
+    ///     newest = Some(value.len());
+    ///     ControlFlow::Break(())
+    /// })?;
+    /// assert_eq!(newest, Some(3));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next_ref`](Self::next_ref).
+    pub fn for_each_back_ref(
+        &mut self,
+        show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<bool, LsmError> {
+        self.show_all(End::Back, show)
+    }
+
+    /// Shows all records that are left from this end. False if it was broken off.
+    fn show_all(
+        &mut self,
+        end: End,
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<bool, LsmError> {
         loop {
             // The first record, and each one behind keys of tables.
-            match self.step(End::Front, true, &mut show).transpose()? {
+            match self.step(end, true, &mut show).transpose()? {
                 None => return Ok(true),
                 Some(ControlFlow::Break(())) => return Ok(false),
                 Some(ControlFlow::Continue(())) => {}
             }
-            match self.run(&mut show) {
+            match self.run(end, &mut show) {
                 Ok(Pause::Tables) => {}
                 Ok(Pause::Broken) => return Ok(false),
                 Ok(Pause::End) => {
@@ -244,19 +281,24 @@ impl<'a> LsmRange<'a> {
     /// Shows records until something else has to be done.
     fn run(
         &mut self,
+        end: End,
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<Pause, LsmError> {
-        let Some(cursor) = &mut self.front else {
+        let (cursor, other, bound) = match end {
+            End::Front => (&mut self.front, &self.back, &self.end),
+            End::Back => (&mut self.back, &self.front, &self.start),
+        };
+        let Some(cursor) = cursor else {
             return Ok(Pause::End);
         };
-        let taken = self.back.as_ref().map(Cursor::key).transpose()?;
-        let (bound, hidden) = (&self.end, self.hidden);
+        let taken = other.as_ref().map(Cursor::key).transpose()?;
+        let hidden = self.hidden;
         let has_tables = self.has_tables == Some(true);
-        let pause = cursor.scan_with(|key, value| {
+        let pause = cursor.scan_with(end.step(), |key, value| {
             if has_tables && is_reserved(key) {
                 return ControlFlow::Break(Pause::Tables);
             }
-            if !is_before(End::Front, key, bound, taken.as_deref()) {
+            if !is_before(end, key, bound, taken.as_deref()) {
                 return ControlFlow::Break(Pause::End);
             }
             show(&key[hidden..], value).map_break(|()| Pause::Broken)
@@ -340,8 +382,7 @@ impl<'a> LsmRange<'a> {
             End::Back => self.back.is_some(),
         };
         let mut step = match (is_open, end) {
-            (true, End::Front) => Step::On,
-            (true, End::Back) => Step::Back,
+            (true, end) => end.step(),
             (false, _) => {
                 self.open_end(connection, end)?;
                 Step::Stay
@@ -428,6 +469,13 @@ impl End {
         match self {
             End::Front => Seek::AtOrAfter,
             End::Back => Seek::AtOrBefore,
+        }
+    }
+
+    fn step(self) -> Step {
+        match self {
+            End::Front => Step::On,
+            End::Back => Step::Back,
         }
     }
 

@@ -182,11 +182,27 @@ impl store::Cursor for Cursor<'_> {
     }
 
     fn step(&mut self, how: Seek) -> Outcome {
-        match how.goes_up() {
-            true => self.next(),
-            false => self.prev(),
+        let direction = if how.goes_up() { 1 } else { -1 };
+        let ahead = self.ahead(direction);
+        let step = |cursor: &mut Self| match how.goes_up() {
+            true => cursor.next(),
+            false => cursor.prev(),
+        };
+        let Some(first) = ahead.first() else {
+            return step(self).map_err(say);
+        };
+        // By steps, by a jump, or by a jump and steps, as it happens: always to the first one.
+        match (first.0.len() + first.1.len()) % 2 {
+            0 => step(self).map_err(say)?,
+            _ => self.pass(direction, 1).map_err(say)?,
         }
-        .map_err(say)
+        let rest = self.ahead(direction);
+        if Some(first) != self.record()?.as_ref()
+            || !ahead[1..].iter().eq(rest.iter().take(ahead.len() - 1))
+        {
+            return Err(String::from("lsmlite_csr_ahead says something else"));
+        }
+        Ok(())
     }
 
     fn record(&self) -> Outcome<Option<(Vec<u8>, Vec<u8>)>> {

@@ -79,6 +79,7 @@ static int lsmShmAssertWorker(struct lsm_db *);
 const OURS: &[&str] = &[
     "filter.c",
     "lookup.c",
+    "scan.c",
     "extras.c",
     "checksums.c",
     "ingest.c",

@@ -467,6 +467,37 @@ impl Cursor<'_> {
         Ok((is_record != 0).then(|| (copy(key, n_key), copy(value, n_value))))
     }
 
+    /// The records that follow (1), or come before (-1), as far as the engine shows them without a
+    /// step.
+    #[allow(dead_code)] // For tests/model.
+    pub fn ahead(&self, direction: c_int) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut records = [ffi::lsmlite_record {
+            pKey: ptr::null(),
+            pVal: ptr::null(),
+            nKey: 0,
+            nVal: 0,
+        }; 8];
+        // SAFETY: the cursor is live, and there is room for so many records.
+        let count = unsafe {
+            ffi::lsmlite_csr_ahead(self.raw.as_ptr(), direction, records.as_mut_ptr(), 8)
+        };
+        (records[..usize::try_from(count).expect("negative count")].iter())
+            .map(|record| {
+                (
+                    copy(record.pKey, record.nKey),
+                    copy(record.pVal, record.nVal),
+                )
+            })
+            .collect()
+    }
+
+    /// Goes to the `n`th of the records that were shown by [`ahead`](Self::ahead).
+    #[allow(dead_code)] // For tests/model.
+    pub fn pass(&mut self, direction: c_int, n: c_int) -> Rc {
+        // SAFETY: the cursor is live.
+        check(unsafe { ffi::lsmlite_csr_pass(self.raw.as_ptr(), direction, n) })
+    }
+
     pub fn key(&self) -> Rc<Vec<u8>> {
         let (mut data, mut len) = (ptr::null(), 0);
         // SAFETY: the cursor and both out-parameters are live.

@@ -99,24 +99,19 @@ impl Reader for OurReader {
             Some(key) => self.snapshot.range::<&Key>(key..),
             None => self.snapshot.iter(),
         };
-        if backwards {
-            for _ in 0..limit {
-                let Some((key, value)) = records.next_back_ref()? else {
-                    break;
-                };
-                show(key, value);
-            }
-            return Ok(());
-        }
         let mut rest = limit;
-        records.for_each_ref(|key, value| {
+        let show = |key: &[u8], value: &[u8]| {
             show(key, value);
             rest -= 1;
             match rest {
                 0 => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
-        })?;
+        };
+        match backwards {
+            true => records.for_each_back_ref(show)?,
+            false => records.for_each_ref(show)?,
+        };
         Ok(())
     }
 }
