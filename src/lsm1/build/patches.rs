@@ -7,7 +7,7 @@
 use super::checksum::Edition;
 use super::locate::Source;
 use super::rerun_if_changed;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -27,9 +27,9 @@ pub struct Patch {
 
 /// The lines that a hunk expects, and those that it puts there.
 #[derive(Default)]
-struct Hunk {
-    old: String,
-    new: String,
+struct Hunk<'a> {
+    old: Vec<&'a str>,
+    new: Vec<&'a str>,
 }
 
 /// Where a patch comes in the order: after those with smaller numbers.
@@ -75,13 +75,13 @@ impl PatchSet {
         if source.edition == Edition::Upstream {
             skipped.insert(TO_UPSTREAM);
         }
-        let mut text = source.text;
+        let mut lines = Lines::of(&source.text);
         for patch in &self.patches {
             if !skipped.contains(patch.name.as_str()) {
-                patch.apply(&mut text)?;
+                patch.apply(&mut lines)?;
             }
         }
-        Ok(text)
+        Ok(lines.text())
     }
 
     /// The patches in the list `left_out` and, again and again, those that require one.
@@ -122,10 +122,9 @@ impl Patch {
             .flat_map(names)
     }
 
-    fn apply(&self, text: &mut String) -> Result<(), String> {
-        let hunks = self.hunks()?;
-        for (index, hunk) in hunks.iter().enumerate() {
-            let place = only_place(text, &hunk.old).map_err(|count| {
+    fn apply<'a>(&'a self, lines: &mut Lines<'a>) -> Result<(), String> {
+        for (index, hunk) in self.hunks()?.iter().enumerate() {
+            lines.replace(hunk).map_err(|count| {
                 format!(
                     "The patch {} does not apply: the lines that its hunk {} quotes occur {count} \
                      times in lsm1, not once. Mend src/lsm1/patches/{}.patch; if LSM1_LEAVE_OUT \
@@ -135,12 +134,11 @@ impl Patch {
                     self.name,
                 )
             })?;
-            text.replace_range(place..place + hunk.old.len(), &hunk.new);
         }
         Ok(())
     }
 
-    fn hunks(&self) -> Result<Vec<Hunk>, String> {
+    fn hunks(&self) -> Result<Vec<Hunk<'_>>, String> {
         let mut hunks: Vec<Hunk> = Vec::new();
         let diff = self
             .text
@@ -152,12 +150,12 @@ impl Patch {
             }
             let Some(hunk) = hunks.last_mut() else { break };
             if let Some(rest) = line.strip_prefix(' ') {
-                hunk.old.push_str(rest);
-                hunk.new.push_str(rest);
+                hunk.old.push(rest);
+                hunk.new.push(rest);
             } else if let Some(rest) = line.strip_prefix('-') {
-                hunk.old.push_str(rest);
+                hunk.old.push(rest);
             } else if let Some(rest) = line.strip_prefix('+') {
-                hunk.new.push_str(rest);
+                hunk.new.push(rest);
             } else if !line.starts_with("@@ ") {
                 return Err(self.malformed(line));
             }
@@ -178,17 +176,103 @@ impl Patch {
     }
 }
 
-/// Where the whole lines `wanted` begin in `text`, or how often they occur.
-fn only_place(text: &str, wanted: &str) -> Result<usize, usize> {
-    let starts_a_line = |place: &usize| *place == 0 || text.as_bytes()[place - 1] == b'\n';
-    let mut places = text
-        .match_indices(wanted)
-        .map(|(place, _)| place)
-        .filter(starts_a_line);
-    match (places.next(), places.next()) {
-        (Some(place), None) => Ok(place),
-        (None, _) => Err(0),
-        (Some(_), Some(_)) => Err(2 + places.count()),
+/// A text in which lines are found and replaced without going through all of it: each is in a
+/// chain with its neighbours, and in a table by what it says.
+struct Lines<'a> {
+    /// Line 0 is the end, before the first and behind the last.
+    lines: Vec<Line<'a>>,
+    places: HashMap<&'a str, Vec<usize>>,
+}
+
+struct Line<'a> {
+    text: &'a str,
+    previous: usize,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let end = Line {
+            text: "",
+            previous: 0,
+            next: 0,
+        };
+        let mut lines = Self {
+            lines: vec![end],
+            places: HashMap::new(),
+        };
+        for line in text.split_inclusive('\n') {
+            lines.insert_before(0, line);
+        }
+        lines
+    }
+
+    fn insert_before(&mut self, next: usize, text: &'a str) {
+        let at = self.lines.len();
+        let previous = self.lines[next].previous;
+        self.lines.push(Line {
+            text,
+            previous,
+            next,
+        });
+        self.lines[previous].next = at;
+        self.lines[next].previous = at;
+        self.places.entry(text).or_default().push(at);
+    }
+
+    fn remove(&mut self, at: usize) {
+        let Line {
+            text,
+            previous,
+            next,
+        } = self.lines[at];
+        self.lines[previous].next = next;
+        self.lines[next].previous = previous;
+        if let Some(places) = self.places.get_mut(text) {
+            places.retain(|place| *place != at);
+        }
+    }
+
+    /// Puts a hunk's new lines in the place of its old ones, or tells how often those occur.
+    fn replace(&mut self, hunk: &Hunk<'a>) -> Result<(), usize> {
+        let occurrences = |line: &&str| self.places.get(line).map_or(0, Vec::len);
+        let rarest = (0..hunk.old.len()).min_by_key(|index| occurrences(&hunk.old[*index]));
+        let rarest = rarest.unwrap_or_default();
+        let mut found = Vec::new();
+        for place in self.places.get(hunk.old[rarest]).into_iter().flatten() {
+            let begin = (0..rarest).fold(*place, |at, _| self.lines[at].previous);
+            let mut at = begin;
+            let same = hunk.old.iter().all(|old| {
+                let line = &self.lines[at];
+                at = line.next;
+                line.text == *old
+            });
+            if same {
+                found.push(begin);
+            }
+        }
+        let [mut at] = found[..] else {
+            return Err(found.len());
+        };
+        for _ in &hunk.old {
+            let next = self.lines[at].next;
+            self.remove(at);
+            at = next;
+        }
+        for line in &hunk.new {
+            self.insert_before(at, line);
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut at = self.lines[0].next;
+        while at != 0 {
+            text.push_str(self.lines[at].text);
+            at = self.lines[at].next;
+        }
+        text
     }
 }
 
