@@ -340,7 +340,7 @@ fn a_checkpoint_after_every_page_lets_work_end() -> Result {
         db.work(1 << 20)?;
         db.compact()?;
         let size = std::fs::metadata(&path)?.len();
-        assert!(size < 64 << 20, "{size} bytes for half a megabyte");
+        assert!(size < 24 << 20, "{size} bytes for half a megabyte");
         sender.send(())?;
         Ok(())
     });
