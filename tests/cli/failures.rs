@@ -11,6 +11,8 @@ use lsmlite_rs::LsmDb;
 use lsmlite_rs::compression::{CodecError, PageCodec};
 
 use crate::golden::sample;
+#[cfg(unix)]
+use crate::run::signal;
 use crate::run::{Place, Result, finish, program};
 
 /// Commands that read a database, and one that only writes.
@@ -328,6 +330,7 @@ fn what_the_system_forbids_is_6() -> Result {
         "put new.lsm k v",
         "backup sample.lsm to.lsm",
         "dump sample.lsm --output d",
+        "bench --records 9 --seconds 0.1",
     ] {
         run(command).fails(6, &["permi"]);
     }
@@ -360,15 +363,6 @@ fn a_reader_that_goes_away_is_141_and_nothing_to_talk_about() -> Result {
         assert_eq!(stderr.is_empty(), message.is_empty(), "{stderr}");
         assert!(stderr.contains(message), "{stderr}");
     }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn signal(child: &Child, name: &str) -> Result {
-    let sent = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status()?;
-    assert!(sent.success());
     Ok(())
 }
 

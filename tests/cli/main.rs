@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod archive;
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod damaged;

@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 pub use crate::common::Result;
 
@@ -75,6 +76,26 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Done {
         stdout: output.stdout,
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Waits until something is so, a minute at most.
+#[track_caller]
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no {what} came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal by its name, such as `-INT`.
+#[cfg(unix)]
+pub fn signal(child: &Child, name: &str) -> Result {
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()?;
+    assert!(sent.success());
+    Ok(())
 }
 
 /// A folder for one test, with databases.

@@ -15,6 +15,7 @@
 //! | `records` | records as text, JSON lines or CSV |
 //! | `report` | reports as text or JSON, sizes for people |
 //! | `select` | the arguments that choose records: ranges, prefix, order, limit |
+//! | `terminal` | the terminal's size and modes |
 //!
 //! A command returns a [`Status`](exit::Status) or a [`Failure`](exit::Failure), never calls
 //! `exit`, and prints results to stdout and everything else to stderr.
@@ -31,6 +32,7 @@ mod output;
 mod records;
 mod report;
 mod select;
+mod terminal;
 
 use std::process::ExitCode;
 

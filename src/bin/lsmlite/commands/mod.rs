@@ -48,6 +48,7 @@ register! {
     backup Backup,
     restore Restore,
     recompress Recompress,
+    bench Bench,
     completions Completions,
     man Man,
     #[cfg(unix)] archive Archive,
