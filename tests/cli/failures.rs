@@ -16,8 +16,9 @@ use crate::run::signal;
 use crate::run::{Place, Result, finish, program};
 
 /// Commands that read a database, and one that only writes.
-const READING: [&str; 12] = [
+const READING: [&str; 13] = [
     "get F k",
+    "shell F",
     "scan F",
     "count F",
     "tables F",
@@ -214,7 +215,8 @@ impl Holder {
     fn new(place: &Place, more: &[&str]) -> Result<Holder> {
         let mut command = program();
         command
-            .args(["load", "sample.lsm"])
+            // A command that reads may be in the way.
+            .args(["load", "sample.lsm", "--wait", "30"])
             .args(more)
             .current_dir(place.folder.path());
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -248,6 +250,7 @@ fn a_database_of_another_process_is_7_until_it_lets_go() -> Result {
         "stat sample.lsm",
         "compact sample.lsm",
         "recompress sample.lsm",
+        "shell sample.lsm",
     ] {
         place
             .run(command)
@@ -317,6 +320,7 @@ fn what_the_system_forbids_is_6() -> Result {
         "get sample.lsm no/0001",
         "check sample.lsm",
         "info sample.lsm",
+        "shell sample.lsm",
     ] {
         run(command).fails(6, &["sample.lsm", "Permission denied", "permissions"]);
     }

@@ -12,4 +12,7 @@ mod golden;
 mod help;
 mod records;
 mod run;
+mod shell;
 mod streams;
+#[cfg(target_os = "linux")]
+mod terminal;

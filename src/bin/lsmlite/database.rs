@@ -11,6 +11,7 @@ use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError, LsmErrorCode};
 use crate::context::Context;
 use crate::exit::{self, Failure, Status, without_number};
 use crate::interrupt;
+use crate::records::Defaults;
 
 /// Which file, and how to get at it.
 #[derive(Args)]
@@ -58,6 +59,12 @@ pub struct TableArg {
     /// A table in the file, instead of its plain keys
     #[arg(short, long, value_name = "NAME")]
     pub table: Option<String>,
+}
+
+impl TableArg {
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.table = self.table.take().or_else(|| defaults.table.clone());
+    }
 }
 
 impl Database {

@@ -134,6 +134,14 @@ impl Failure {
         Failure::new(status, message).with_advice(advice)
     }
 
+    /// Says where, unless there is nothing to say.
+    pub fn within(mut self, place: &str) -> Failure {
+        if !self.is_silent() {
+            self.message = format!("{place}: {}", self.message);
+        }
+        self
+    }
+
     /// True if nothing is to be printed.
     pub fn is_silent(&self) -> bool {
         self.message.is_empty()

@@ -62,6 +62,14 @@ pub fn is_pending() -> bool {
     SIGNAL.load(Ordering::Relaxed) != 0
 }
 
+/// Goes on after Ctrl-C, as if it hadn't come; false if it was another signal, or none.
+pub fn resume() -> bool {
+    const CTRL_C: u8 = 2;
+    SIGNAL
+        .compare_exchange(CTRL_C, 0, Ordering::SeqCst, Ordering::SeqCst)
+        .is_ok()
+}
+
 /// An error if the command is to come to its end.
 pub fn check() -> Result<(), Failure> {
     match is_pending() {

@@ -60,7 +60,10 @@ fn main() -> ExitCode {
     // Ends the process by itself if it can't read the arguments, with status 2, or 0 after help.
     let cli = Cli::parse();
     let context = Context::new(cli.global);
-    interrupt::listen();
+    // The line editor of a shell takes Ctrl-C to itself: it listens when it has the editor.
+    if !matches!(cli.command, commands::Command::Shell(_)) {
+        interrupt::listen();
+    }
     let status = match cli.command.run(&context) {
         Ok(status) => status,
         Err(failure) => {

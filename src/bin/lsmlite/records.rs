@@ -34,17 +34,47 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Csv => "csv",
+        }
+    }
+}
+
 /// How to print records.
 #[derive(Args)]
 pub struct Printing {
-    /// What the output looks like
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    /// What the output looks like [default: text]
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<Format>,
     #[command(flatten)]
     pub encodings: Encodings,
 }
 
-fn encoding() -> impl TypedValueParser<Value = Encoding> {
+/// What holds for records unless a command says otherwise.
+#[derive(Clone, Default)]
+pub struct Defaults {
+    pub format: Option<Format>,
+    pub keys: Option<Encoding>,
+    pub values: Option<Encoding>,
+    pub table: Option<String>,
+}
+
+impl Printing {
+    pub fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Text)
+    }
+
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.format = self.format.or(defaults.format);
+        self.encodings.default_to(defaults);
+    }
+}
+
+pub fn encoding() -> impl TypedValueParser<Value = Encoding> {
     PossibleValuesParser::new(Encoding::ALL.map(Encoding::name))
         .try_map(|name| name.parse::<Encoding>())
 }
@@ -63,6 +93,11 @@ impl Encodings {
     /// That of values, if one was said.
     pub fn given_of_values(&self) -> Option<Encoding> {
         self.value_encoding.or(self.encoding)
+    }
+
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.key_encoding = self.given_of_keys().or(defaults.keys);
+        self.value_encoding = self.given_of_values().or(defaults.values);
     }
 
     /// True if one was said.
@@ -104,7 +139,7 @@ pub struct Printer {
 
 impl Printer {
     pub fn new(printing: &Printing, keys_only: bool) -> Result<Printer, Failure> {
-        let Printing { format, encodings } = printing;
+        let (format, encodings) = (printing.format(), &printing.encodings);
         let usual = match format {
             Format::Json => Encoding::Json,
             Format::Text | Format::Csv => Encoding::Text,
@@ -112,13 +147,13 @@ impl Printer {
         let values = encodings.given_of_values().unwrap_or(usual);
         let mut printer = Printer {
             out: Output::new(),
-            format: *format,
+            format,
             keys: encodings.given_of_keys().unwrap_or(usual),
             values: (!keys_only).then_some(values),
             line: String::new(),
             field: String::new(),
         };
-        if *format == Format::Csv {
+        if format == Format::Csv {
             printer
                 .out
                 .line(if keys_only { "key" } else { "key,value" })?;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use clap::Args;
 use lsmlite_rs::dump::Encoding;
-use lsmlite_rs::{LsmDb, LsmRange};
+use lsmlite_rs::{LsmDb, LsmError, LsmRange, Transaction};
 
 use crate::exit::Failure;
 use crate::records::decode;
@@ -61,10 +61,14 @@ impl Selection {
             let start = bound(&self.start, &self.after)?;
             return Ok((start, bound(&self.through, &self.end)?));
         };
-        let prefix = decode(keys, prefix)?;
-        let end = end_of_prefix(&prefix);
-        Ok((Bound::Included(prefix), end))
+        Ok(range_of_prefix(decode(keys, prefix)?))
     }
+}
+
+/// The keys that begin like this.
+pub fn range_of_prefix(prefix: Vec<u8>) -> Range {
+    let end = end_of_prefix(&prefix);
+    (Bound::Included(prefix), end)
 }
 
 /// Where the keys end that begin like this.
@@ -79,15 +83,47 @@ fn end_of_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
     Bound::Unbounded
 }
 
-/// Looks at the records of a range in a database or one of its tables.
-pub fn visit<T>(
-    db: &LsmDb,
-    table: Option<&str>,
-    range: Range,
-    look: impl FnOnce(LsmRange<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    match table {
-        None => look(db.range(range)),
-        Some(name) => look(db.read_table(name)?.range(range)),
+/// What is read: a database, or a transaction with what it has written.
+#[derive(Copy, Clone)]
+pub enum View<'a> {
+    Db(&'a LsmDb),
+    Transaction(&'a Transaction<'a>),
+}
+
+impl View<'_> {
+    pub fn tables(self) -> Result<Vec<String>, LsmError> {
+        match self {
+            View::Db(db) => db.tables(),
+            View::Transaction(tx) => tx.tables(),
+        }
+    }
+
+    /// The values of keys in a table, or of plain ones.
+    pub fn multi_get(
+        self,
+        table: Option<&str>,
+        keys: &[Vec<u8>],
+    ) -> Result<Vec<Option<Vec<u8>>>, LsmError> {
+        match (self, table) {
+            (View::Db(db), None) => db.multi_get(keys),
+            (View::Db(db), Some(name)) => db.read_table(name)?.multi_get(keys),
+            (View::Transaction(tx), None) => tx.multi_get(keys),
+            (View::Transaction(tx), Some(name)) => tx.read_table(name)?.multi_get(keys),
+        }
+    }
+
+    /// Looks at the records of a range in a table, or of plain keys.
+    pub fn visit<T>(
+        self,
+        table: Option<&str>,
+        range: Range,
+        look: impl FnOnce(LsmRange<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match (self, table) {
+            (View::Db(db), None) => look(db.range(range)),
+            (View::Db(db), Some(name)) => look(db.read_table(name)?.range(range)),
+            (View::Transaction(tx), None) => look(tx.range(range)),
+            (View::Transaction(tx), Some(name)) => look(tx.read_table(name)?.range(range)),
+        }
     }
 }

@@ -8,7 +8,7 @@ use lsmlite_rs::{LsmError, Transaction};
 use crate::context::Context;
 use crate::database::{Database, TableArg, explain};
 use crate::exit::{Failure, Outcome, Status};
-use crate::records::{Encodings, decode};
+use crate::records::{Defaults, Encodings, decode};
 use crate::select::{Range, Selection};
 
 /// Remove records: by their keys, or all of a range
@@ -24,6 +24,13 @@ All of it is one transaction. A key that isn't there is no error.")]
 pub struct Del {
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    unwanted: Unwanted,
+}
+
+/// What is removed.
+#[derive(Args)]
+pub struct Unwanted {
     /// The keys
     #[arg(value_name = "KEY")]
     keys: Vec<OsString>,
@@ -40,6 +47,25 @@ pub struct Del {
 
 impl Del {
     pub fn run(self, _: &Context) -> Outcome {
+        let remove = self.unwanted.read()?;
+        let mut db = self.database.open_to_write()?;
+        db.transact(remove)
+            .and_then(|()| db.close())
+            .map_err(|error| explain(error, &self.database.file))?;
+        Ok(Status::Done)
+    }
+}
+
+impl Unwanted {
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.table.default_to(defaults);
+        self.encodings.default_to(defaults);
+    }
+
+    /// Reads keys and range; what is returned removes them.
+    pub fn read(
+        self,
+    ) -> Result<impl FnOnce(&mut Transaction<'_>) -> Result<(), LsmError>, Failure> {
         let encoding = self.encodings.of_keys();
         let range = match (self.keys.is_empty(), self.selection.is_everything(), self.all) {
             (true, true, true) => Some(self.selection.range(encoding)?),
@@ -52,12 +78,7 @@ impl Del {
         };
         let keys = self.keys.iter().map(|key| decode(encoding, key));
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let mut db = self.database.open_to_write()?;
-        let removed = db.transact(|tx| self.remove(tx, &keys, range.as_ref()));
-        removed
-            .and_then(|()| db.close())
-            .map_err(|error| explain(error, &self.database.file))?;
-        Ok(Status::Done)
+        Ok(move |tx: &mut Transaction<'_>| self.remove(tx, &keys, range.as_ref()))
     }
 
     fn remove(

@@ -1,6 +1,7 @@
 //! `lsmlite get`: the values of keys.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Args;
 
@@ -8,7 +9,8 @@ use crate::context::Context;
 use crate::database::{Database, TableArg, explain};
 use crate::exit::{Failure, Outcome, Status};
 use crate::output::Output;
-use crate::records::{Format, Printer, Printing, decode};
+use crate::records::{Defaults, Format, Printer, Printing, decode};
+use crate::select::View;
 
 /// Print the value of a key, or records of several keys
 #[derive(Args)]
@@ -22,6 +24,13 @@ The status is 1 if one of the keys isn't there.")]
 pub struct Get {
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Which values, and how to print them.
+#[derive(Args)]
+pub struct Wanted {
     /// The keys
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<OsString>,
@@ -36,18 +45,31 @@ pub struct Get {
 
 impl Get {
     pub fn run(self, context: &Context) -> Outcome {
+        let keys = self.wanted.keys()?;
+        let db = self.database.open_to_read()?;
+        self.wanted.print(View::Db(&db), &keys, &self.database.file, context)
+    }
+}
+
+impl Wanted {
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.table.default_to(defaults);
+        self.printing.default_to(defaults);
+    }
+
+    pub fn keys(&self) -> Result<Vec<Vec<u8>>, Failure> {
         if self.raw && self.keys.len() > 1 {
             return Err(Failure::usage("--raw prints one value; name one key"));
         }
+        let encoding = self.printing.encodings.of_keys();
+        self.keys.iter().map(|key| decode(encoding, key)).collect()
+    }
+
+    /// Prints the values of these keys.
+    pub fn print(&self, view: View<'_>, keys: &[Vec<u8>], file: &Path, context: &Context) -> Outcome {
         let encodings = &self.printing.encodings;
-        let keys = self.keys.iter().map(|key| decode(encodings.of_keys(), key));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let db = self.database.open_to_read()?;
-        let values = match &self.table.table {
-            Some(table) => db.read_table(table).and_then(|table| table.multi_get(&keys)),
-            None => db.multi_get(&keys),
-        };
-        let values = values.map_err(|error| explain(error, &self.database.file))?;
+        let values = view.multi_get(self.table.table.as_deref(), keys);
+        let values = values.map_err(|error| explain(error, file))?;
 
         let mut status = Status::Done;
         for (name, _) in self.keys.iter().zip(&values).filter(|(_, value)| value.is_none()) {
@@ -56,7 +78,7 @@ impl Get {
         }
         let found = keys.iter().zip(values);
         let mut found = found.filter_map(|(key, value)| Some((key, value?)));
-        if self.raw || (keys.len() == 1 && self.printing.format == Format::Text) {
+        if self.raw || (keys.len() == 1 && self.printing.format() == Format::Text) {
             let mut out = Output::new();
             match found.next() {
                 Some((_, value)) if self.raw => out.write(&value)?,

@@ -1,6 +1,6 @@
 //! `lsmlite info`: what a file looks like, without opening it as a database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lsmlite_rs::CheckpointState;
@@ -32,10 +32,14 @@ pub struct Info {
 impl Info {
     pub fn run(self, _: &Context) -> Outcome {
         check(&self.file, false)?;
-        let info = file_info(&self.file).map_err(|error| explain(error, &self.file))?;
-        self.reporting.print(|| text(&info), || object(&info))?;
-        Ok(Status::Done)
+        print(&self.file, &self.reporting)
     }
+}
+
+pub fn print(file: &Path, reporting: &Reporting) -> Outcome {
+    let info = file_info(file).map_err(|error| explain(error, file))?;
+    reporting.print(|| text(&info), || object(&info))?;
+    Ok(Status::Done)
 }
 
 fn text(info: &FileInfo) -> String {

@@ -48,6 +48,7 @@ register! {
     backup Backup,
     restore Restore,
     recompress Recompress,
+    shell Shell,
     bench Bench,
     completions Completions,
     man Man,

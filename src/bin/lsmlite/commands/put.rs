@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lsmlite_rs::LsmDb;
+use lsmlite_rs::{LsmDb, LsmError, Transaction};
 
 use crate::context::Context;
 use crate::database::{Database, TableArg, explain};
 use crate::exit::{Failure, Outcome, Status};
-use crate::records::{Encodings, decode};
+use crate::records::{Defaults, Encodings, decode};
 
 /// Insert a record, or replace the one with its key
 #[derive(Args)]
@@ -26,6 +26,13 @@ A file that isn't there is made.")]
 pub struct Put {
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    record: Record,
+}
+
+/// What is inserted.
+#[derive(Args)]
+pub struct Record {
     /// The key
     #[arg(value_name = "KEY")]
     key: OsString,
@@ -43,21 +50,36 @@ pub struct Put {
 
 impl Put {
     pub fn run(self, context: &Context) -> Outcome {
+        let insert = self.record.read()?;
+        let mut db = self.database.open_or_create(context, LsmDb::builder())?;
+        db.transact(insert)
+            .and_then(|()| db.close())
+            .map_err(|error| explain(error, &self.database.file))?;
+        Ok(Status::Done)
+    }
+}
+
+impl Record {
+    pub fn default_to(&mut self, defaults: &Defaults) {
+        self.table.default_to(defaults);
+        self.encodings.default_to(defaults);
+    }
+
+    /// Reads it; what is returned inserts it.
+    pub fn read(
+        self,
+    ) -> Result<impl FnOnce(&mut Transaction<'_>) -> Result<(), LsmError>, Failure> {
         let key = decode(self.encodings.of_keys(), &self.key)?;
         let value = match (&self.value, &self.from) {
             (Some(value), _) => decode(self.encodings.of_values(), value)?,
             (None, Some(path)) => read(path)?,
             (None, None) => return Err(Failure::usage("name a value")),
         };
-        let mut db = self.database.open_or_create(context, LsmDb::builder())?;
-        let written = match &self.table.table {
-            Some(table) => db.table(table).and_then(|mut table| table.insert(key, value)),
-            None => db.insert(key, value),
-        };
-        written
-            .and_then(|()| db.close())
-            .map_err(|error| explain(error, &self.database.file))?;
-        Ok(Status::Done)
+        let table = self.table.table;
+        Ok(move |tx: &mut Transaction<'_>| match table {
+            Some(table) => tx.table(&table)?.insert(key, value),
+            None => tx.insert(key, value),
+        })
     }
 }
 

@@ -1,12 +1,15 @@
 //! `lsmlite stat`: what the engine says of a database, and how much is in it.
 
+use std::path::Path;
+
 use clap::Args;
-use lsmlite_rs::{DbStats, LsmError};
+use lsmlite_rs::{DbStats, LsmDb, LsmError};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::database::{Database, explain};
 use crate::exit::{Outcome, Status};
+use crate::interrupt;
 use crate::report::{Lines, Reporting, bytes, count, grouped};
 
 /// Print what the engine says of a database: sorted runs, memory, log, debts
@@ -22,6 +25,13 @@ Examples:
 pub struct Stat {
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// What is told.
+#[derive(Args)]
+pub struct Wanted {
     /// Also count the records and their bytes in every table: reads everything
     #[arg(short, long)]
     records: bool,
@@ -34,14 +44,23 @@ type Content = [u64; 3];
 
 impl Stat {
     pub fn run(self, _: &Context) -> Outcome {
-        let failed = |error: LsmError| explain(error, &self.database.file);
         let db = self.database.open_to_write()?;
+        self.wanted.print(&db, &self.database.file)?;
+        db.close().map_err(|error| explain(error, &self.database.file))?;
+        Ok(Status::Done)
+    }
+}
+
+impl Wanted {
+    pub fn print(&self, db: &LsmDb, file: &Path) -> Outcome {
+        let failed = |error: LsmError| explain(error, file);
         let stats = db.stats().map_err(failed)?;
         let mut contents = Vec::new();
         if self.records {
             let mut plain: Content = [0; 3];
             let mut records = db.iter();
             while let Some((key, value)) = records.next_ref().map_err(failed)? {
+                interrupt::check()?;
                 plain[0] += 1;
                 plain[1] += key.len() as u64;
                 plain[2] += value.len() as u64;
@@ -53,7 +72,6 @@ impl Stat {
             }
         }
         self.reporting.print(|| text(&stats, &contents), || object(&stats, &contents))?;
-        db.close().map_err(failed)?;
         Ok(Status::Done)
     }
 }

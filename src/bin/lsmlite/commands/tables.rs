@@ -1,12 +1,15 @@
 //! `lsmlite tables`: the names of tables.
 
+use std::path::Path;
+
 use clap::Args;
+use lsmlite_rs::dump::Encoding;
 
 use crate::context::Context;
 use crate::database::{Database, explain};
 use crate::exit::{Outcome, Status};
 use crate::output::Output;
-use lsmlite_rs::dump::Encoding;
+use crate::select::View;
 
 /// Print the names of the tables in a file
 #[derive(Args)]
@@ -22,12 +25,16 @@ pub struct Tables {
 impl Tables {
     pub fn run(self, _: &Context) -> Outcome {
         let db = self.database.open_to_read()?;
-        let names = db.tables().map_err(|error| explain(error, &self.database.file))?;
-        let mut out = Output::new();
-        for name in names {
-            out.line(&Encoding::Text.encode(name.as_bytes()))?;
-        }
-        out.finish()?;
-        Ok(Status::Done)
+        print(View::Db(&db), &self.database.file)
     }
+}
+
+pub fn print(view: View<'_>, file: &Path) -> Outcome {
+    let names = view.tables().map_err(|error| explain(error, file))?;
+    let mut out = Output::new();
+    for name in names {
+        out.line(&Encoding::Text.encode(name.as_bytes()))?;
+    }
+    out.finish()?;
+    Ok(Status::Done)
 }
