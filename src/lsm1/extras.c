@@ -68,7 +68,6 @@ int lsmlite_get(
   const void **ppVal, int *pnVal
 ){
   lsm_cursor *pCsr = 0;
-  const i64 iTrees = filterTrees(db);
   int rc = lsm_csr_open(db, &pCsr);
 
   *ppCsr = 0;
@@ -78,7 +77,7 @@ int lsmlite_get(
     MultiCursor *p = (MultiCursor *)pCsr;
     int eFound;
     p->flags |= CURSOR_IN_PLACE;
-    eFound = lookupKey(p, iTrees, pKey, nKey, ppVal, pnVal);
+    eFound = lookupKey(p, pKey, nKey, ppVal, pnVal);
     if( eFound==LOOKUP_UNSURE ){
       rc = lsmMCursorSeek(p, 0, (void *)pKey, nKey, LSM_SEEK_EQ);
       if( rc==LSM_OK && (p->flags & CURSOR_SEEK_EQ) ){

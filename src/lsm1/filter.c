@@ -777,20 +777,17 @@ static void filterTreeAdd(lsm_db *pDb, int rc, int eType, const void *pKey, int 
   }
 }
 
-/* The generation of the trees that a look-up is about to see, or -1 if it sees others, or can't tell. */
-static i64 filterTrees(lsm_db *pDb){
+/* A read transaction is about to look for the newest trees. */
+static void filterTreesBegin(lsm_db *pDb){
   FilterStore *p = filterStoreOf(pDb);
-  return (p && pDb->iReader<0) ? (i64)filterLoad(&p->iTree) : -1;
+  pDb->iFilterTrees = p ? (i64)filterLoad(&p->iTree) : -1;
 }
 
-/*
-** True if neither tree in memory has the key. The read transaction was opened after filterTrees()
-** returned iTrees.
-*/
-static int filterTreesMiss(lsm_db *pDb, i64 iTrees, u64 h){
+/* True if neither tree in memory that the read transaction sees has the key. */
+static int filterTreesMiss(lsm_db *pDb, u64 h){
   FilterStore *p = filterStoreOf(pDb);
   int i;
-  if( p==0 || iTrees<0 ) return 0;
+  if( p==0 || pDb->iFilterTrees<0 ) return 0;
   for(i=0; i<FILTER_TREES; i++){
     FilterTree *pTree = &p->aTree[i];
     const int eState = filterLoad(&pTree->eState);
@@ -798,15 +795,14 @@ static int filterTreesMiss(lsm_db *pDb, i64 iTrees, u64 h){
     if( eState==FILTER_TREE_OFF || filterLoad(&pTree->bRange) ) return 0;
     if( filterHas(pTree->pBits, h) ) return 0;
   }
-  return (i64)filterLoad(&p->iTree)==iTrees;
+  return (i64)filterLoad(&p->iTree)==pDb->iFilterTrees;
 }
 
 #else
 
 /* Every run is searched. */
 # define filterHash(pKey, nKey) 0
-# define filterTrees(pDb) -1
-# define filterTreesMiss(pDb, iTrees, h) 0
+# define filterTreesMiss(pDb, h) 0
 # define filterSoon(pCsr, h)
 # define filterSkips(pDb, pSeg, bLast, h) 0
 # define filterFound(pDb)

@@ -318,7 +318,6 @@ static int lookupInRuns(
 */
 static int lookupKey(
   MultiCursor *pCsr,
-  i64 iTrees,                     /* What filterTrees() said before that */
   const void *pKey, int nKey,
   const void **ppVal, int *pnVal
 ){
@@ -326,7 +325,7 @@ static int lookupKey(
   int i;
 
   filterSoon(pCsr, iHash);
-  for(i=filterTreesMiss(pCsr->pDb, iTrees, iHash) ? 2 : 0; i<2; i++){
+  for(i=filterTreesMiss(pCsr->pDb, iHash) ? 2 : 0; i<2; i++){
     int bStop = 0;
     int rc = treeCursorSeek(
         pCsr, pCsr->apTreeCsr[i], (void *)pKey, nKey, LSM_SEEK_EQ, &bStop
