@@ -23,8 +23,6 @@ pub struct LsmRange<'a> {
     end: Bound<Vec<u8>>,
     /// So many bytes at the beginning of a key aren't shown.
     hidden: usize,
-    /// Whether there are keys of tables on the way, which are passed over; `None`: not known yet.
-    has_tables: Option<bool>,
     /// Rests on the record that was returned last from this end.
     front: Option<Cursor<'a>>,
     back: Option<Cursor<'a>>,
@@ -64,8 +62,6 @@ impl<'a> LsmRange<'a> {
             start,
             end,
             hidden,
-            // Within a table, or elsewhere.
-            has_tables: (hidden > 0).then_some(false),
             front: None,
             back: None,
             key: Vec::new(),
@@ -81,7 +77,6 @@ impl<'a> LsmRange<'a> {
             start: Bound::Unbounded,
             end: Bound::Unbounded,
             hidden: 0,
-            has_tables: None,
             front: None,
             back: None,
             key: Vec::new(),
@@ -293,9 +288,8 @@ impl<'a> LsmRange<'a> {
         };
         let taken = other.as_ref().map(Cursor::key).transpose()?;
         let hidden = self.hidden;
-        let has_tables = self.has_tables == Some(true);
         let pause = cursor.scan_with(end.step(), |key, value| {
-            if has_tables && is_reserved(key) {
+            if hidden == 0 && is_reserved(key) {
                 return ControlFlow::Break(Pause::Tables);
             }
             if !is_before(end, key, bound, taken.as_deref()) {
@@ -388,10 +382,6 @@ impl<'a> LsmRange<'a> {
                 Step::Stay
             }
         };
-        let has_tables = match self.has_tables {
-            Some(known) => known,
-            None => self.look_for_tables(connection)?,
-        };
         let (cursor, other, bound) = match end {
             End::Front => (&mut self.front, &self.back, &self.end),
             End::Back => (&mut self.back, &self.front, &self.start),
@@ -406,7 +396,7 @@ impl<'a> LsmRange<'a> {
         loop {
             let found = cursor.step_with(step, with_value, |record| {
                 let (key, value) = record?;
-                if has_tables && is_reserved(key) {
+                if hidden == 0 && is_reserved(key) {
                     return Some(None);
                 }
                 if !is_before(end, key, bound, taken.as_deref()) {
@@ -443,25 +433,6 @@ impl<'a> LsmRange<'a> {
             }
         }
     }
-
-    /// Asked with a cursor of its own, beside one that is open and keeps the snapshot.
-    #[cold]
-    fn look_for_tables(&mut self, connection: &'a Connection) -> Result<bool, LsmError> {
-        let begins_behind = match &self.start {
-            Bound::Unbounded => false,
-            Bound::Included(key) | Bound::Excluded(key) => key[..] >= RESERVED_END[..],
-        };
-        let ends_before = match &self.end {
-            Bound::Unbounded => false,
-            Bound::Included(key) | Bound::Excluded(key) => key[..] < RESERVED[..],
-        };
-        let known = !begins_behind && !ends_before && {
-            let mut cursor = (self.open)(connection)?;
-            cursor.seek(&RESERVED, Seek::AtOrAfter)?;
-            cursor.valid() && cursor.compare(&RESERVED_END)?.is_lt()
-        };
-        Ok(*self.has_tables.insert(known))
-    }
 }
 
 impl End {
@@ -496,8 +467,10 @@ enum Pause {
     End,
 }
 
+/// True for keys of tables, which those who read outside of tables pass over.
+#[inline]
 fn is_reserved(key: &[u8]) -> bool {
-    RESERVED[..] <= *key && *key < RESERVED_END[..]
+    key.starts_with(&RESERVED)
 }
 
 /// True if a key, come to from this end, is before the bound at the other one, and before what was
