@@ -13,6 +13,7 @@ use super::log_window::LogWindow;
 use super::read_ahead::ReadAhead;
 use super::shared_memory::SharedMemory;
 use super::system::{Access, Bytes, Lock, System, SystemFile};
+use super::write_out;
 
 /// What an `lsm_file` is.
 pub(super) struct EngineFile {
@@ -128,7 +129,11 @@ impl EngineFile {
                 return Ok(());
             }
         }
-        self::write(&*self.file, bytes, offset)
+        self::write(&*self.file, bytes, offset)?;
+        if self.log.is_none() && write_out::is_due(bytes.len()) {
+            self.file.start_writing();
+        }
+        Ok(())
     }
 
     /// Makes the file shorter; never longer.

@@ -28,6 +28,7 @@ mod storage;
 mod stray_log;
 pub(crate) mod system;
 mod table;
+mod write_out;
 
 use std::ffi::CString;
 use std::fmt;
@@ -48,6 +49,7 @@ pub use simulated::{Call, Failure, PowerLoss};
 pub(crate) use storage::is_running as in_storage;
 pub use storage::{Storage, StorageFile};
 use system::System;
+pub(crate) use write_out::WriteOut;
 
 /// Why code that the engine calls gets nothing done with a database.
 pub(crate) const NOT_INSIDE: &str =

@@ -155,6 +155,14 @@ impl SystemFile for PosixFile {
         self.append_zeros(bytes)
     }
 
+    #[cfg(target_os = "linux")]
+    fn start_writing(&self) {
+        let flags = libc::SYNC_FILE_RANGE_WRITE;
+        // SAFETY: the descriptor is open; no memory is involved. All of the file is meant. If it
+        // fails, the sync at the end has more to do, and reports what is wrong.
+        let _ = unsafe { libc::sync_file_range(self.file.as_raw_fd(), 0, 0, flags) };
+    }
+
     fn sync(&self) -> io::Result<()> {
         // Mapped pages are pages of the file: one call covers them.
         self.file.sync_data()

@@ -72,6 +72,10 @@ pub(crate) trait SystemFile: Send + Sync {
     /// the disk, so that writing to them through a mapping can't fail.
     fn allocate(&self, bytes: Bytes) -> io::Result<()>;
 
+    /// What was written should be on its way to the disk soon: nobody waits for it, and nothing
+    /// becomes durable by it.
+    fn start_writing(&self) {}
+
     /// Makes content, length and what was written through mappings durable.
     fn sync(&self) -> io::Result<()>;
 

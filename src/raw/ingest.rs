@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 
 use super::Connection;
 use super::write::MAX_ENTRY_BYTES;
-use crate::env::{Process, take_failure};
+use crate::env::{Process, WriteOut, take_failure};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
@@ -42,6 +42,7 @@ impl Connection {
             too_large: None,
         };
         let ctx: *mut Feed<'_> = &mut feed;
+        let _early = WriteOut::begin();
         // SAFETY: `db` is live, open for writing, without cursor or transaction, and ours by
         // `&mut self`. `next_record` gets `ctx` on this thread and during this call only, in
         // which nothing else touches `feed`.
