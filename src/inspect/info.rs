@@ -123,7 +123,7 @@ pub fn file_info(path: impl AsRef<Path>) -> Result<FileInfo, LsmError> {
     })
 }
 
-fn layout(source: &dyn Source, checkpoint: &Checkpoint) -> FileLayout {
+pub(super) fn layout(source: &dyn Source, checkpoint: &Checkpoint) -> FileLayout {
     let (codec_id, page_checksums) = split_id(checkpoint.codec);
     let known = compression::all(&[]);
     let codec = known.iter().find(|known| known.id == checkpoint.codec);

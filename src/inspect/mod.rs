@@ -1,6 +1,7 @@
 //! What a file looks like inside, without opening it as a database.
 
 mod info;
+mod live;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use crate::salvage;
 use crate::verify;
 
 pub use info::{FileInfo, FileLayout, LevelInfo, SegmentInfo, file_info};
+pub use live::{LiveCounters, LiveInfo, live_counters, live_info};
 
 /// What kind of file this is, by its header; from [`file_kind`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

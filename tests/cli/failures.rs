@@ -16,9 +16,10 @@ use crate::run::signal;
 use crate::run::{Place, Result, finish, program};
 
 /// Commands that read a database, and one that only writes.
-const READING: [&str; 13] = [
+const READING: [&str; 14] = [
     "get F k",
     "shell F",
+    "top F --once",
     "scan F",
     "count F",
     "tables F",
@@ -321,6 +322,7 @@ fn what_the_system_forbids_is_6() -> Result {
         "check sample.lsm",
         "info sample.lsm",
         "shell sample.lsm",
+        "top sample.lsm --once",
     ] {
         run(command).fails(6, &["sample.lsm", "Permission denied", "permissions"]);
     }

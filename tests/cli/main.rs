@@ -16,3 +16,4 @@ mod shell;
 mod streams;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod top;

@@ -91,11 +91,14 @@ pub fn count(number: u64, what: &str) -> String {
 
 /// Bytes for people: `1,234 bytes` or `1.2 MiB (1,234,567 bytes)`.
 pub fn bytes(number: u64) -> String {
-    let exact = format!(
-        "{} byte{}",
-        grouped(number),
-        if number == 1 { "" } else { "s" }
-    );
+    match number {
+        0..10_000 => short(number),
+        _ => format!("{} ({} bytes)", short(number), grouped(number)),
+    }
+}
+
+/// Bytes for people in a hurry: `1,234 bytes` or `1.2 MiB`.
+pub fn short(number: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut size = number as f64 / 1024.0;
     let mut unit = 0;
@@ -104,9 +107,26 @@ pub fn bytes(number: u64) -> String {
         unit += 1;
     }
     match number {
-        0..10_000 => exact,
-        _ => format!("{size:.1} {} ({exact})", units[unit]),
+        0..10_000 => count(number, "byte"),
+        _ => format!("{size:.1} {}", units[unit]),
     }
+}
+
+/// A time for people.
+pub fn time(nanoseconds: u64) -> String {
+    let n = nanoseconds as f64;
+    let (value, unit) = match nanoseconds {
+        0..1_000 => return format!("{nanoseconds} ns"),
+        1_000..1_000_000 => (n / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (n / 1e6, "ms"),
+        _ => (n / 1e9, "s"),
+    };
+    let digits = match value {
+        0.0..9.995 => 2,
+        9.995..99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
 }
 
 #[cfg(test)]
@@ -123,5 +143,14 @@ mod tests {
             bytes(u64::MAX),
             "16777216.0 TiB (18,446,744,073,709,551,615 bytes)"
         );
+    }
+
+    #[test]
+    fn times_have_three_digits() {
+        assert_eq!(time(999), "999 ns");
+        assert_eq!(time(1_000), "1.00 µs");
+        assert_eq!(time(12_345), "12.3 µs");
+        assert_eq!(time(999_499), "999 µs");
+        assert_eq!(time(2_500_000_000), "2.50 s");
     }
 }

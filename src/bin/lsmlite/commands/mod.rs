@@ -50,6 +50,7 @@ register! {
     recompress Recompress,
     shell Shell,
     bench Bench,
+    top Top,
     completions Completions,
     man Man,
     #[cfg(unix)] archive Archive,

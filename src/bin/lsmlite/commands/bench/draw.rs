@@ -2,22 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-/// A time for people.
-pub fn time(nanoseconds: u64) -> String {
-    let n = nanoseconds as f64;
-    let (value, unit) = match nanoseconds {
-        0..1_000 => return format!("{nanoseconds} ns"),
-        1_000..1_000_000 => (n / 1e3, "µs"),
-        1_000_000..1_000_000_000 => (n / 1e6, "ms"),
-        _ => (n / 1e9, "s"),
-    };
-    let digits = match value {
-        0.0..9.995 => 2,
-        9.995..99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$} {unit}")
-}
+use crate::report::time;
 
 /// How many latencies are below each bound, and not below the one before: bounds are 1, 2 and 5
 /// times a power of ten nanoseconds.
@@ -76,15 +61,6 @@ fn bar(part: f64, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_three_digits() {
-        assert_eq!(time(999), "999 ns");
-        assert_eq!(time(1_000), "1.00 µs");
-        assert_eq!(time(12_345), "12.3 µs");
-        assert_eq!(time(999_499), "999 µs");
-        assert_eq!(time(2_500_000_000), "2.50 s");
-    }
 
     #[test]
     fn bounds_are_1_2_and_5() {

@@ -3,13 +3,13 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::draw::{bars, buckets, time};
+use super::draw::{bars, buckets};
 use super::load::{Load, SCAN_RECORDS};
 use super::measure::{Done, Usage};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::records::{Format, csv_field};
-use crate::report::{bytes, grouped};
+use crate::report::{bytes, grouped, time};
 use crate::terminal;
 
 /// What a load has shown.
