@@ -225,14 +225,14 @@ impl LsmDbBuilder {
     /// given back when the last handle of the file is closed.
     ///
     /// The limit covers the two in-memory trees, the filters, and for the handle and each of its
-    /// background threads 2560 KiB: a page cache of 2 MiB, whose size the engine fixes, and what
-    /// belongs to it. That is all that it does: [`filter_memory_kib`](Self::filter_memory_kib) is
+    /// background threads 2560 KiB: a page cache of 2 MiB, or for the handle
+    /// [`page_cache_kib`](Self::page_cache_kib), and 512 KiB that belong to it. That is all that it does: [`filter_memory_kib`](Self::filter_memory_kib) is
     /// lowered to *(limit − 2560 × (1 + threads) − 512) / 8* if it is larger, and `autoflush_kib` to
     /// the half of what is left then. So the least limit is 3072, with one thread 5632, with two
     /// 8192; less memory means more merging.
     ///
     /// It doesn't cover:
-    /// - readers and snapshots, 2560 KiB each, and what was written since a snapshot or an
+    /// - readers and snapshots, as much as the handle's connection each, and what was written since a snapshot or an
     ///   iterator began;
     /// - pages of less than 1 KiB, which take up to 1 MiB more for each connection;
     /// - what a codec takes for itself, and [mapped](Self::mmap) parts of the file;
@@ -301,6 +301,33 @@ impl LsmDbBuilder {
     /// ```
     pub fn filter_memory_kib(mut self, kib: u32) -> Self {
         self.settings.filter_memory_kib = kib;
+        self
+    }
+
+    /// How much memory the page cache of the handle may take, and that of each of its readers and
+    /// snapshots, in KiB: 256 to 16,777,216. Default: 2048.
+    ///
+    /// Without a [mapping](Self::mmap), and with a codec, which rules one out, each page that isn't in
+    /// the cache is read from the file and decompressed. The cache holds it as it is in memory.
+    /// Pages that are mapped aren't in it. Background threads have 2 MiB each.
+    ///
+    /// When another connection, such as a background thread, has changed the file, the cache is
+    /// emptied before the next read: it helps with files that are read more often than written.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use lsmlite_rs::LsmDb;
+    /// use lsmlite_rs::compression::Compression;
+    ///
+    /// let db = LsmDb::builder()
+    ///     .compression(Compression::Zstd { level: 3 })
+    ///     .page_cache_kib(64 * 1024)
+    ///     .open(dir.path().join("read-often.lsm"))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn page_cache_kib(mut self, kib: u32) -> Self {
+        self.settings.page_cache_kib = kib;
         self
     }
 

@@ -51,7 +51,7 @@ pub struct DbStats {
     pub pages_written: u32,
     /// Pages that this handle has read from the file since it was opened. Wraps round.
     pub pages_read: u32,
-    /// Pages that this handle has found in its page cache of 2 MiB instead. Mapped pages, with
+    /// Pages that this handle has found in its [page cache](crate::LsmDbBuilder::page_cache_kib) instead. Mapped pages, with
     /// [`mmap`](crate::LsmDbBuilder::mmap), are neither read nor in the cache.
     pub cache_hits: u64,
     /// Bytes of the [filters for missing keys](crate::LsmDbBuilder::filter_memory_kib), which all

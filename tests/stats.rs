@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Result, contents};
-use lsmlite_rs::{Cursor, Disk, LsmDb, LsmErrorCode};
+use lsmlite_rs::compression::Compression;
+use lsmlite_rs::{Cursor, Disk, LsmDb, LsmDbBuilder, LsmErrorCode};
 
 fn rows(db: &mut LsmDb, rows: std::ops::Range<u32>) -> Result {
     for row in rows {
@@ -154,6 +155,42 @@ fn stats_are_serialised_by_name() -> Result {
     assert_eq!(json["is_packed"], false);
     assert_eq!(json["page_size_bytes"], 4096);
     assert_eq!(json["log_wrapped"], false);
+    Ok(())
+}
+
+#[test]
+fn a_larger_cache_holds_what_a_smaller_one_reads_again() -> Result {
+    let dir = tempfile::tempdir()?;
+    for codec in [None, Some(Compression::Zstd { level: 3 })] {
+        let path = dir.path().join(format!("{codec:?}"));
+        let builder = match codec {
+            Some(codec) => LsmDb::builder().compression(codec),
+            None => LsmDb::builder(),
+        };
+        let mut db = builder.clone().open(&path)?;
+        rows(&mut db, 0..50_000)?;
+        db.compact()?;
+        db.close()?;
+        let read_again = |builder: LsmDbBuilder| -> Result<(u32, u32)> {
+            let db = builder.open(&path)?;
+            assert_eq!(db.iter().count(), 50_000);
+            let first = db.stats()?.pages_read;
+            assert_eq!(db.iter().count(), 50_000);
+            Ok((first, db.stats()?.pages_read - first))
+        };
+        let (first, again) = read_again(builder.clone())?;
+        assert!(again > first / 2, "{again} of {first}");
+        let (first, again) = read_again(builder.page_cache_kib(16 * 1024))?;
+        // The two pages that say which checkpoint is in use, if any.
+        assert!(again <= 2, "{again} of {first}");
+    }
+    for kib in [0, 255, u32::MAX] {
+        let refused = LsmDb::builder()
+            .page_cache_kib(kib)
+            .open(dir.path().join("n"));
+        let message = refused.err().expect("refused").to_string();
+        assert!(message.contains("page_cache_kib"), "{message}");
+    }
     Ok(())
 }
 

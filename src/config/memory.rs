@@ -4,9 +4,10 @@ use super::settings::refuse;
 use super::{BackgroundMode, Settings};
 use crate::error::LsmError;
 
-/// What a connection takes: a page cache of 2 MiB, which the engine doesn't let us change, and
-/// what belongs to its pages, its log and its merges.
-const CONNECTION_KIB: u32 = 2 * 1024 + 512;
+/// The page cache of a background thread's connection.
+const WORKER_CACHE_KIB: u32 = 2 * 1024;
+/// What a connection takes besides: what belongs to its pages, its log and its merges.
+const CONNECTION_KIB: u32 = 512;
 /// With smaller trees than this, everything would be merged over and over again.
 const LEAST_TREE_KIB: u32 = 256;
 
@@ -32,7 +33,7 @@ impl Settings {
     /// What the limit leaves to trees and filters.
     fn room_kib(&self) -> Option<u32> {
         let limit = self.memory_limit_kib?;
-        Some(limit.saturating_sub(self.connections() * CONNECTION_KIB))
+        Some(limit.saturating_sub(self.connections_kib()))
     }
 
     /// Says why the limit can't be kept.
@@ -40,12 +41,11 @@ impl Settings {
         let Some(limit) = self.memory_limit_kib else {
             return Ok(());
         };
-        let connections = self.connections();
-        let least = connections * CONNECTION_KIB + 2 * LEAST_TREE_KIB;
+        let least = self.connections_kib() + 2 * LEAST_TREE_KIB;
         if limit < least {
-            let with = match connections {
-                1 => "a handle without background threads",
-                2 => "a handle and its background thread",
+            let with = match self.workers() {
+                0 => "a handle without background threads",
+                1 => "a handle and its background thread",
                 _ => "a handle and its two background threads",
             };
             return Err(refuse(format!(
@@ -62,13 +62,18 @@ impl Settings {
         Ok(())
     }
 
-    /// How many connections the handle opens for itself and its threads.
-    fn connections(&self) -> u32 {
+    /// What the connections of the handle and its threads take.
+    fn connections_kib(&self) -> u32 {
+        self.page_cache_kib + CONNECTION_KIB + self.workers() * (WORKER_CACHE_KIB + CONNECTION_KIB)
+    }
+
+    /// How many background threads the handle has.
+    fn workers(&self) -> u32 {
         match self.background {
-            _ if self.read_only => 1,
-            BackgroundMode::None => 1,
-            BackgroundMode::Merger | BackgroundMode::Checkpointer => 2,
-            BackgroundMode::MergerAndCheckpointer => 3,
+            _ if self.read_only => 0,
+            BackgroundMode::None => 0,
+            BackgroundMode::Merger | BackgroundMode::Checkpointer => 1,
+            BackgroundMode::MergerAndCheckpointer => 2,
         }
     }
 }
@@ -113,6 +118,18 @@ mod tests {
         assert_eq!(settings.tree_kib(), 1000);
         assert_eq!(limited(BackgroundMode::None, u32::MAX).tree_kib(), 16_384);
         assert_eq!(Settings::default().tree_kib(), 16_384);
+    }
+
+    #[test]
+    fn a_larger_page_cache_leaves_less_to_trees() {
+        let mut settings = limited(BackgroundMode::Merger, 20_480);
+        settings.filter_memory_kib = 0;
+        assert_eq!(settings.tree_kib(), (20_480 - 2 * 2560) / 2);
+        settings.page_cache_kib = 8 * 1024;
+        assert_eq!(settings.tree_kib(), (20_480 - 8704 - 2560) / 2);
+        settings.page_cache_kib = 20 * 1024;
+        let error = settings.check().unwrap_err();
+        assert!(error.to_string().contains("24064 at least"), "{error}");
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub enum Safety {
 /// turns mapping off.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
 pub enum Mmap {
-    /// Nothing: pages are read into a cache of 2 MiB per connection. The default.
+    /// Nothing: pages are read into the [page cache](crate::LsmDbBuilder::page_cache_kib). The default.
     #[default]
     Off,
     /// The first so many KiB, at least 2; the rest is read.

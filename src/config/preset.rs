@@ -153,6 +153,7 @@ mod tests {
             autoflush_kib,
             memory_limit_kib,
             filter_memory_kib,
+            page_cache_kib,
             page_size_bytes,
             block_size_kib,
             autowork,
@@ -172,9 +173,15 @@ mod tests {
             autoflush_kib,
             memory_limit_kib,
             filter_memory_kib,
+            page_cache_kib,
             page_size_bytes,
         );
-        let file = (block_size_kib, autocheckpoint_kib, automerge_segments);
+        let file = (
+            page_cache_kib,
+            block_size_kib,
+            autocheckpoint_kib,
+            automerge_segments,
+        );
         let rest = (autowork, max_free_list, multi_process, busy_timeout);
         let heard = (db_metrics.is_some(), on_recovery.is_some());
         format!("{modes:?} {sizes:?} {file:?} {rest:?} {heard:?}")
@@ -191,6 +198,7 @@ mod tests {
             .autoflush_kib(7000)
             .memory_limit_kib(50_000)
             .filter_memory_kib(5000)
+            .page_cache_kib(3000)
             .page_size_bytes(8192)
             .block_size_kib(2048)
             .autocheckpoint_kib(9000)

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) memory_limit_kib: Option<u32>,
     /// As asked for; [`filter_kib`](Settings::filter_kib) is what is in force.
     pub(crate) filter_memory_kib: u32,
+    /// Of the handle, and of each reader and snapshot; background threads have the engine's 2 MiB.
+    pub(crate) page_cache_kib: u32,
     pub(crate) page_size_bytes: u32,
     pub(crate) block_size_kib: u32,
     pub(crate) autowork: bool,
@@ -52,6 +54,7 @@ impl Default for Settings {
             autoflush_kib: 16 * 1024,
             memory_limit_kib: None,
             filter_memory_kib: 16 * 1024,
+            page_cache_kib: 2048,
             page_size_bytes: 4096,
             block_size_kib: 8 * 1024,
             autowork: true,
@@ -86,6 +89,7 @@ impl Settings {
             )?;
         }
         within("filter_memory_kib", self.filter_memory_kib, 0, 1 << 30)?;
+        within("page_cache_kib", self.page_cache_kib, 256, 16 << 20)?;
         within("automerge_segments", self.automerge_segments, 2, 32)?;
         within("max_free_list", self.max_free_list, 2, 24)?;
         if let Mmap::UpToKib(kib) = self.mmap {
@@ -120,6 +124,7 @@ impl Settings {
     pub(crate) fn params(&self) -> Vec<(Param, i32)> {
         let works = self.autowork && !self.has_merger();
         let mut params = self.shared_params();
+        params.push((Param::PageCacheKib, int(self.page_cache_kib)));
         params.push((Param::ReadOnly, i32::from(self.read_only)));
         params.push((Param::Autowork, i32::from(works)));
         params.push((Param::AutocheckpointKib, self.own_autocheckpoint_kib()));

@@ -154,6 +154,14 @@ int lsmlite_csr_step(
   return rc;
 }
 
+int lsmlite_page_cache(lsm_db *db, int nKib){
+  if( db->pDatabase || nKib<0 ) return LSM_MISUSE;
+#ifdef LSM_PAGE_CACHE
+  db->nCacheKib = nKib;
+#endif
+  return LSM_OK;
+}
+
 lsm_i64 lsmlite_cache_hits(lsm_db *db){
 #ifdef LSM_CACHE_HITS
   if( db->pFS ) return db->pFS->nHit;

@@ -93,6 +93,12 @@ int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax
 int lsmlite_csr_pass(lsm_cursor *pCsr, int iDir, int n);
 
 /*
+** How much memory the connection's page cache may take, in KiB; 2048 by default. To be set before
+** lsm_open(), else LSM_MISUSE. Pages that are in use come on top.
+*/
+int lsmlite_page_cache(lsm_db *db, int nKib);
+
+/*
 ** How many pages this connection has found in its page cache; mapped ones aren't counted.
 */
 lsm_i64 lsmlite_cache_hits(lsm_db *db);

@@ -32,6 +32,8 @@ pub(crate) enum Param {
     ReadOnly = ffi::LSM_CONFIG_READONLY,
     /// Ours, not one of `lsm_config`; before opening only.
     FilterKib = -1,
+    /// Likewise.
+    PageCacheKib = -2,
 }
 
 /// An open connection. `Send`, not `Sync`: lsm1 allows one thread at a time.
@@ -152,14 +154,14 @@ impl Connection {
     pub(crate) fn set(&self, param: Param, value: i32) -> Result<(), LsmError> {
         self.refuse_reentry("configure")?;
         self.refuse_failed("configure")?;
-        let (rc, now) = if param == Param::FilterKib {
+        let db = self.db.as_ptr();
+        let (rc, now) = match param {
             // SAFETY: the handle is live and used by this thread only.
-            let rc = unsafe { ffi::lsmlite_filter_memory(self.db.as_ptr(), value) };
-            (rc, value)
-        } else {
-            // SAFETY: the handle is live and used by this thread only; every other `Param` is
-            // one whose argument is an `int *`.
-            unsafe { params::config_int(self.db, param as c_int, value) }
+            Param::FilterKib => (unsafe { ffi::lsmlite_filter_memory(db, value) }, value),
+            // SAFETY: as above.
+            Param::PageCacheKib => (unsafe { ffi::lsmlite_page_cache(db, value) }, value),
+            // SAFETY: as above; every other `Param` is one whose argument is an `int *`.
+            _ => unsafe { params::config_int(self.db, param as c_int, value) },
         };
         self.check("configure", rc)?;
         if now != value {

@@ -22,7 +22,9 @@ fn builder(settings: &Settings) -> LsmDbBuilder {
         false => builder,
     };
     match settings.zstd {
-        Some(level) => builder.compression(Compression::Zstd { level }),
+        // Packed pages can't be mapped: the cache that everybody gets is the page cache.
+        Some(level) => (builder.compression(Compression::Zstd { level }))
+            .page_cache_kib((settings.cache_bytes / 1024) as u32),
         None => builder,
     }
 }
