@@ -217,7 +217,27 @@ fn assert_only_the_log_has_rows(target: &Target) -> Result<()> {
 
 /// Writes with 0.2.2.
 fn written_there(target: &Target, seed: u64, count: u64) -> Result<()> {
-    peer_says(&command_line("write", target, &[seed, count])).map(drop)
+    peer_says(&command_line("write", target, &[seed, count]))?;
+    #[cfg(feature = "tools")]
+    {
+        use lsmlite_rs::inspect::{MapDepth, file_map};
+
+        let map = file_map(
+            target.dir.join(format!("{}.lsm", target.name)),
+            MapDepth::Pages,
+        )?;
+        assert!(
+            map.problems.is_empty() && map.unlisted_blocks.is_empty(),
+            "{map:?}"
+        );
+        assert!(
+            map.segments
+                .iter()
+                .all(|segment| segment.first_key.is_some()),
+            "{map:?}"
+        );
+    }
+    Ok(())
 }
 
 /// What 0.2.2 finds in the file.

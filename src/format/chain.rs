@@ -299,4 +299,31 @@ impl Chain {
         let target = self.layout.first_on(next) + (target - end - 1);
         (target <= self.layout.last_on(next)).then_some((place + 1, target))
     }
+
+    /// The inverse of [`advance`](Self::advance).
+    #[cfg(feature = "tools")]
+    pub(crate) fn retreat(&self, place: usize, offset: u64, count: u64) -> Option<(usize, u64)> {
+        let start = self.layout.first_on(*self.blocks.get(place)?);
+        let before = offset.checked_sub(start)?;
+        if count <= before {
+            return Some((place, offset - count));
+        }
+        let place = place.checked_sub(1)?;
+        let previous = *self.blocks.get(place)?;
+        let end = self.layout.last_on(previous);
+        let target = (end + 1).checked_sub(count - before)?;
+        (self.layout.first_on(previous)..=end)
+            .contains(&target)
+            .then_some((place, target))
+    }
+
+    /// The block that was taken for the pages to come, when the run's last page filled its block.
+    #[cfg(feature = "tools")]
+    pub(crate) fn taken_ahead(&self, pages: &Pages<'_>, limit: u32) -> Option<u32> {
+        let &block = self.blocks.last()?;
+        if self.last != self.layout.last_on(block) {
+            return None;
+        }
+        self.neighbour(pages, block, true, limit).ok()
+    }
 }

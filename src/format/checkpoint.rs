@@ -86,6 +86,9 @@ pub(crate) struct Checkpoint {
     pub(crate) pages_written: u32,
     pub(crate) log_offset: u64,
     pub(crate) log_checksum: [u32; 2],
+    /// Pages behind which a new run may begin; 0: none.
+    #[cfg_attr(not(feature = "tools"), allow(dead_code))]
+    pub(crate) append: [u64; 4],
     pub(crate) levels: Vec<Level>,
     pub(crate) redirects: Vec<(u32, u32)>,
     /// Changes to the list of free blocks: block and checkpoint, `None` for "in use".
@@ -161,8 +164,9 @@ pub(crate) fn parse(words: &[u32]) -> Result<Checkpoint, String> {
     let layout = Layout::new(page, block, codec)?;
     let log_offset = numbers.two()? >> 1;
     let log_checksum = [numbers.one()?, numbers.one()?];
-    for _ in 0..4 {
-        numbers.two()?;
+    let mut append = [0; 4];
+    for page in &mut append {
+        *page = numbers.two()?;
     }
     let levels = (0..count_of(levels, MOST_RUNS)?)
         .map(|_| level(&mut numbers))
@@ -185,6 +189,7 @@ pub(crate) fn parse(words: &[u32]) -> Result<Checkpoint, String> {
         pages_written,
         log_offset,
         log_checksum,
+        append,
         levels,
         redirects,
         free,

@@ -35,7 +35,7 @@ const FIRST: [u32; 2] = [1234, 5678];
 const UNCHECKED: u64 = 33 * 1024;
 
 /// The engine follows so many jumps.
-const JUMPS: u32 = 2;
+const JUMPS: usize = 2;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,30 @@ pub(crate) fn guess(source: &dyn Source) -> Option<Found> {
     })
 }
 
+/// Where the transactions lie: first byte of each stretch, and the one behind it, in the order in
+/// which they are read.
+#[cfg(feature = "tools")]
+pub(crate) fn stretches(source: &dyn Source, found: &Found) -> Vec<(u64, u64)> {
+    let mut reader = Reader::new(source, found.offset, found.sums);
+    reader.trusting = true;
+    let mut left = found.transactions;
+    while left > 0 {
+        match reader.frame() {
+            Some(Frame::Commit { .. }) => left -= 1,
+            Some(Frame::End) | None => break,
+            Some(Frame::Change(_) | Frame::Other) => {}
+        }
+    }
+    let mut stretches = Vec::new();
+    let mut from = found.offset;
+    for &(end, to) in &reader.jumps {
+        stretches.push((from, end));
+        from = to;
+    }
+    stretches.push((from, reader.at));
+    stretches
+}
+
 /// Hands over the changes of all whole transactions, in order.
 ///
 /// # Errors
@@ -154,7 +178,8 @@ struct Reader<'a> {
     pending: Vec<u8>,
     /// Bytes since the last checksum.
     unchecked: u64,
-    jumps: u32,
+    /// Where each jump ended, and where it led.
+    jumps: Vec<(u64, u64)>,
     /// Checksums were compared before, or can't be.
     trusting: bool,
     buffer: Vec<u8>,
@@ -169,7 +194,7 @@ impl<'a> Reader<'a> {
             sums,
             pending: Vec::new(),
             unchecked: 0,
-            jumps: 0,
+            jumps: Vec::new(),
             trusting: false,
             buffer: Vec::new(),
             buffer_at: 0,
@@ -192,8 +217,8 @@ impl<'a> Reader<'a> {
             }
             4 => {
                 let to = self.varint()?;
-                self.jumps += 1;
-                if self.jumps > JUMPS {
+                self.jumps.push((self.at, to));
+                if self.jumps.len() > JUMPS {
                     return Some(Frame::End);
                 }
                 self.at = to;

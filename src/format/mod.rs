@@ -43,6 +43,8 @@
 pub(crate) mod btree;
 pub(crate) mod chain;
 pub(crate) mod checkpoint;
+#[cfg(feature = "tools")]
+pub(crate) mod ends;
 pub(crate) mod freelist;
 pub(crate) mod layout;
 pub(crate) mod log;

@@ -58,6 +58,12 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// False if there is no codec for the pages of this file.
+    #[cfg(feature = "tools")]
+    pub(crate) fn can_be_read(&self) -> bool {
+        !self.layout.packed || self.codec.is_some()
+    }
+
     /// Bytes that were read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes.get()
@@ -158,6 +164,37 @@ impl<'a> Pages<'a> {
             true => Slot::Page(total, self.unpack(offset, &packed)),
             false => Slot::Gap(total),
         })
+    }
+
+    /// Where what ends before an offset begins: its place and offset. With a codec; to be looked at
+    /// by [`slot`](Self::slot).
+    #[cfg(feature = "tools")]
+    pub(crate) fn begin_of(
+        &self,
+        chain: &Chain,
+        place: usize,
+        end: u64,
+    ) -> Result<(usize, u64), Fault> {
+        let fault = || Fault::page(end, "what ends here doesn't begin in the run");
+        let byte = |count| {
+            let (place, at) = chain.retreat(place, end, count).ok_or_else(fault)?;
+            let mut byte = [0];
+            self.span(chain, place, at, &mut byte)?;
+            Ok(byte[0])
+        };
+        let last = byte(1)?;
+        let size = match last & 0x80 {
+            0 => u64::from(last),
+            _ => {
+                let number = |byte: u8| u64::from(byte & 0x7f);
+                let (first, second) = (byte(LENGTH)?, byte(LENGTH - 1)?);
+                (number(first) << 14 | number(second) << 7 | number(last)) + 2 * LENGTH
+            }
+        };
+        chain
+            .retreat(place, end, size)
+            .filter(|_| size > 0)
+            .ok_or_else(fault)
     }
 
     fn unpack(&self, offset: u64, packed: &[u8]) -> Result<Page, Fault> {

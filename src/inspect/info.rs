@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::compression::{self, split_id};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::format::checkpoint::{Checkpoint, Header};
-use crate::format::log;
+use crate::format::log::{self, Found};
 use crate::format::pages::Pages;
 use crate::format::plan::{Run, plan};
 use crate::format::source::{FileSource, Source};
@@ -106,30 +106,69 @@ pub fn file_info(path: impl AsRef<Path>) -> Result<FileInfo, LsmError> {
     let path = path.as_ref();
     let source = FileSource::open(path).map_err(|error| verify::io_error(&error, path))?;
     let headers = verify::headers(&source);
-    let checkpoint = verify::newest(&headers);
-    let is_blank = headers.iter().all(|header| matches!(header, Header::Empty));
-    if checkpoint.is_none() && !is_blank {
-        let error = LsmError::new(OPERATION, LsmErrorCode::LsmCorrupt).with_path(path);
-        return Err(error.with_message("neither of its header pages has a checkpoint"));
-    }
-    let log = log::source_beside(path);
-    let pending = log.as_ref().and_then(|log| log::find(log, checkpoint));
-    Ok(FileInfo {
-        file_bytes: source.len(),
-        log_bytes: log.as_ref().map(Source::len),
-        log_transactions: pending.map_or(0, |found| found.transactions),
-        checkpoints: verify::states(&headers),
-        layout: checkpoint.map(|checkpoint| layout(&source, checkpoint)),
-    })
+    let checkpoint = checkpoint_of(&headers, OPERATION, path)?;
+    let layout = checkpoint.map(|checkpoint| layout_of(&source, checkpoint));
+    let (log, found) = log_of(path, checkpoint);
+    Ok(info_of(source.len(), &headers, log.as_ref(), found, layout))
 }
 
-pub(super) fn layout(source: &dyn Source, checkpoint: &Checkpoint) -> FileLayout {
-    let (codec_id, page_checksums) = split_id(checkpoint.codec);
+/// The checkpoint that counts, if something was written to the file.
+pub(super) fn checkpoint_of<'h>(
+    headers: &'h [Header; 2],
+    operation: &'static str,
+    path: &Path,
+) -> Result<Option<&'h Checkpoint>, LsmError> {
+    let checkpoint = verify::newest(headers);
+    let is_blank = headers.iter().all(|header| matches!(header, Header::Empty));
+    if checkpoint.is_none() && !is_blank {
+        let error = LsmError::new(operation, LsmErrorCode::LsmCorrupt).with_path(path);
+        return Err(error.with_message("neither of its header pages has a checkpoint"));
+    }
+    Ok(checkpoint)
+}
+
+/// The log beside a file, and what in it isn't in the file yet.
+pub(super) fn log_of(
+    path: &Path,
+    checkpoint: Option<&Checkpoint>,
+) -> (Option<FileSource>, Option<Found>) {
+    let log = log::source_beside(path);
+    let found = log.as_ref().and_then(|log| log::find(log, checkpoint));
+    (log, found)
+}
+
+pub(super) fn info_of(
+    file_bytes: u64,
+    headers: &[Header; 2],
+    log: Option<&FileSource>,
+    found: Option<Found>,
+    layout: Option<FileLayout>,
+) -> FileInfo {
+    FileInfo {
+        file_bytes,
+        log_bytes: log.map(Source::len),
+        log_transactions: found.map_or(0, |found| found.transactions),
+        checkpoints: verify::states(headers),
+        layout,
+    }
+}
+
+/// The pages that a checkpoint knows, with the codec, if that comes with the crate.
+pub(super) fn pages_of<'a>(source: &'a dyn Source, checkpoint: &Checkpoint) -> Pages<'a> {
     let known = compression::all(&[]);
     let codec = known.iter().find(|known| known.id == checkpoint.codec);
     let codec = codec.map(|known| std::sync::Arc::clone(&known.codec));
-    let pages = Pages::new(source, checkpoint.layout, codec);
-    let runs = plan(&pages, checkpoint).runs;
+    Pages::new(source, checkpoint.layout, codec)
+}
+
+/// The layout of a file as this checkpoint has it.
+pub(super) fn layout_of(source: &dyn Source, checkpoint: &Checkpoint) -> FileLayout {
+    let pages = pages_of(source, checkpoint);
+    layout(checkpoint, &plan(&pages, checkpoint).runs)
+}
+
+pub(super) fn layout(checkpoint: &Checkpoint, runs: &[Run]) -> FileLayout {
+    let (codec_id, page_checksums) = split_id(checkpoint.codec);
     let used: HashSet<u32> = runs
         .iter()
         .flat_map(|run| run.chain.blocks.clone())
@@ -174,7 +213,7 @@ pub(super) fn layout(source: &dyn Source, checkpoint: &Checkpoint) -> FileLayout
 }
 
 /// Bytes from the beginning of a run's first page to the end of its last, links of blocks left out.
-fn bytes(run: &Run) -> u64 {
+pub(super) fn bytes(run: &Run) -> u64 {
     let chain = &run.chain;
     let unit = match chain.layout.packed {
         true => 1,

@@ -16,7 +16,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::info::{FileLayout, layout};
+use super::info::{FileLayout, layout_of};
 use crate::error::LsmError;
 use crate::format::checkpoint::{Checkpoint, parse};
 use crate::format::source::{FileSource, Source};
@@ -118,7 +118,7 @@ pub fn live_info(path: impl AsRef<Path>) -> Result<Option<LiveInfo>, LsmError> {
     Ok(Some(LiveInfo {
         counters,
         file_bytes: source.len(),
-        layout: layout(&source, &snapshot),
+        layout: layout_of(&source, &snapshot),
         checkpoint: saved.map(|saved| saved.id),
         pages_since_checkpoint: snapshot.pages_written.wrapping_sub(written),
     }))

@@ -2,6 +2,8 @@
 
 mod info;
 mod live;
+mod map;
+mod serialize;
 
 use std::path::Path;
 
@@ -14,6 +16,9 @@ use crate::verify;
 
 pub use info::{FileInfo, FileLayout, LevelInfo, SegmentInfo, file_info};
 pub use live::{LiveCounters, LiveInfo, live_counters, live_info};
+pub use map::{
+    FileMap, LogRegion, MapDepth, Owner, Region, SegmentContents, SegmentMap, SegmentRole, file_map,
+};
 
 /// What kind of file this is, by its header; from [`file_kind`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

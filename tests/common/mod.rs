@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod disk;
+pub mod histories;
 #[cfg(unix)]
 pub mod workload;
 

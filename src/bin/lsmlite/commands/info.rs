@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lsmlite_rs::CheckpointState;
-use lsmlite_rs::inspect::{FileInfo, FileLayout, LevelInfo, file_info};
-use serde_json::{Value, json};
+use lsmlite_rs::inspect::{FileInfo, LevelInfo, file_info};
 
 use crate::context::Context;
 use crate::database::{check, explain};
 use crate::exit::{Outcome, Status};
-use crate::report::{Lines, Reporting, bytes, count, grouped};
+use crate::report::{Lines, Reporting, bytes, count, grouped, json};
 
 /// Print what a file looks like: sizes, codec, levels, free blocks, log
 ///
@@ -38,7 +37,7 @@ impl Info {
 
 pub fn print(file: &Path, reporting: &Reporting) -> Outcome {
     let info = file_info(file).map_err(|error| explain(error, file))?;
-    reporting.print(|| text(&info), || object(&info))?;
+    reporting.print(|| text(&info), || json(&info))?;
     Ok(Status::Done)
 }
 
@@ -96,40 +95,4 @@ fn of_level(level: &LevelInfo) -> String {
         true => format!("one run, {first}"),
         false => format!("{first}, being merged from {}", rest.join(", ")),
     }
-}
-
-fn object(info: &FileInfo) -> Value {
-    json!({
-        "file_bytes": info.file_bytes,
-        "log_bytes": info.log_bytes,
-        "log_transactions": info.log_transactions,
-        "checkpoints": info.checkpoints.map(|state| crate::report::json(&state)),
-        "layout": info.layout.as_ref().map(of_layout),
-    })
-}
-
-fn of_layout(layout: &FileLayout) -> Value {
-    let levels = layout.levels.iter().map(|level| {
-        let segments = level.segments.iter().map(|segment| {
-            json!({
-                "first_page": segment.first_page,
-                "last_page": segment.last_page,
-                "bytes": segment.bytes,
-                "blocks": segment.blocks,
-            })
-        });
-        json!({ "segments": segments.collect::<Vec<_>>() })
-    });
-    json!({
-        "checkpoint": layout.checkpoint,
-        "codec": layout.codec,
-        "codec_id": layout.codec_id,
-        "page_checksums": layout.page_checksums,
-        "page_size_bytes": layout.page_size_bytes,
-        "block_size_kib": layout.block_size_kib,
-        "blocks": layout.blocks,
-        "free_blocks": layout.free_blocks,
-        "pages_written": layout.pages_written,
-        "levels": levels.collect::<Vec<_>>(),
-    })
 }
