@@ -16,7 +16,7 @@ use crate::run::signal;
 use crate::run::{Place, Result, finish, program};
 
 /// Commands that read a database, and one that only writes.
-const READING: [&str; 14] = [
+const READING: [&str; 15] = [
     "get F k",
     "shell F",
     "top F --once",
@@ -25,6 +25,7 @@ const READING: [&str; 14] = [
     "tables F",
     "dump F",
     "info F",
+    "xray F",
     "stat F",
     "check F",
     "compact F",

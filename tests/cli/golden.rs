@@ -99,6 +99,9 @@ fn reports_look_as_they_did() -> Result {
     for command in [
         "info sample.lsm",
         "info sample.lsm -f json",
+        "xray sample.lsm",
+        "xray sample.lsm --pages",
+        "xray sample.lsm --pages --format json",
         "stat sample.lsm",
         "stat sample.lsm --records",
         "stat sample.lsm --records -f json",

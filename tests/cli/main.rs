@@ -17,3 +17,4 @@ mod streams;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod top;
+mod xray;

@@ -42,6 +42,7 @@ register! {
     info Info,
     stat Stat,
     check Check,
+    xray Xray,
     salvage Salvage,
     compact Compact,
     checkpoint Checkpoint,
