@@ -22,9 +22,13 @@ fn builder(settings: &Settings) -> LsmDbBuilder {
         false => builder,
     };
     match settings.zstd {
-        // Packed pages can't be mapped: the cache that everybody gets is the page cache.
+        // Packed pages can't be mapped: the cache that everybody gets is the page cache. Trees in
+        // memory leave room for it, and small blocks leave little of the file unused.
         Some(level) => (builder.compression(Compression::Zstd { level }))
-            .page_cache_kib((settings.cache_bytes / 1024) as u32),
+            .page_size_bytes(8 * 1024)
+            .block_size_kib(256)
+            .page_cache_kib((settings.cache_bytes / 1024) as u32)
+            .autoflush_kib(12 * 1024),
         None => builder,
     }
 }
