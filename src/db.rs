@@ -366,7 +366,8 @@ impl LsmDb {
     /// Returns how many were written.
     ///
     /// For programs that know when they are idle. A merge is left where it is and goes on
-    /// with the next work, whoever does it.
+    /// with the next work, whoever does it. Each time costs two pages or three: less than eight pages
+    /// (32 KiB, if they have 4096 bytes) are taken for eight.
     ///
     /// ```
     /// # fn main() -> Result<(), lsmlite_rs::LsmError> {

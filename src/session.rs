@@ -23,6 +23,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(1);
 /// merge frees reused, and the file stays small.
 const COMPACTION_CHECKPOINT_KIB: i32 = 2 * 1024;
 
+/// With a smaller budget a merge writes the b-tree of its result anew for each record or two.
+const LEAST_WORK_PAGES: u32 = 8;
+
 pub(crate) struct Session {
     /// Dropped first: the last connection to close writes everything to the file, and that
     /// must be the caller's.
@@ -355,7 +358,10 @@ impl Session {
         self.maintain(
             Operation::Work,
             |kib| Some(*kib),
-            |connection| connection.work(0, Some(kib.max(1))),
+            |connection| {
+                let least = LEAST_WORK_PAGES * connection.page_size_bytes()? / 1024;
+                connection.work(0, Some(kib.max(least)))
+            },
         )
     }
 

@@ -158,6 +158,36 @@ fn stats_are_serialised_by_name() -> Result {
     Ok(())
 }
 
+// With a page at a time, each call wrote one record, a page for it and the b-tree above.
+#[test]
+fn work_in_the_smallest_pieces_gets_to_its_end() -> Result {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("s.lsm");
+    let builder = LsmDb::builder().autowork(false).block_size_kib(64);
+    let mut db = builder.clone().automerge_segments(32).open(&path)?;
+    for run in 0..6 {
+        rows(&mut db, run * 2000..(run + 1) * 2000)?;
+        db.flush()?;
+    }
+    db.close()?;
+
+    let mut db = builder.automerge_segments(2).open(&path)?;
+    let flushed = db.stats()?;
+    assert_eq!(flushed.segments(), 6, "{flushed}");
+    let mut calls = 0;
+    while db.work(1)? > 0 {
+        calls += 1;
+        assert!(calls < 500, "{}", db.stats()?);
+    }
+    let merged = db.stats()?;
+    assert!(merged.segments() < flushed.segments(), "{merged}");
+    // Each record once, and the b-tree for each piece.
+    let written = merged.pages_written - flushed.pages_written;
+    assert!(written < 800, "{written}: {merged}");
+    assert_eq!(db.iter().count(), 12_000);
+    Ok(())
+}
+
 #[test]
 fn a_larger_cache_holds_what_a_smaller_one_reads_again() -> Result {
     let dir = tempfile::tempdir()?;

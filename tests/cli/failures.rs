@@ -158,6 +158,8 @@ fn an_unknown_codec_is_8() -> Result {
             .text()
             .contains("unknown, its id is 20007")
     );
+    // What is where in the file can be seen without reading a page.
+    assert_eq!(place.run("xray own.lsm").status, 0);
     assert_eq!(place.files(), ["own.lsm"]);
     Ok(())
 }
@@ -324,6 +326,7 @@ fn what_the_system_forbids_is_6() -> Result {
         "info sample.lsm",
         "shell sample.lsm",
         "top sample.lsm --once",
+        "xray sample.lsm",
     ] {
         run(command).fails(6, &["sample.lsm", "Permission denied", "permissions"]);
     }
@@ -338,6 +341,7 @@ fn what_the_system_forbids_is_6() -> Result {
         "backup sample.lsm to.lsm",
         "dump sample.lsm --output d",
         "bench --records 9 --seconds 0.1",
+        "xray sample.lsm --svg s.svg",
     ] {
         run(command).fails(6, &["permi"]);
     }
