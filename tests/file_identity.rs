@@ -135,3 +135,28 @@ fn read_while_told(path: &std::path::Path) -> Result {
     }
     Ok(())
 }
+
+// The operating system gives the number of a file that was removed to the next one as soon as it is
+// closed, and the handle says a moment later that it has closed it.
+#[test]
+fn the_number_of_a_file_that_is_just_being_closed_may_be_used_again() -> Result {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| -> std::result::Result<(), String> {
+                    for _ in 0..200 {
+                        let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+                        let db = LsmDb::open(dir.path().join("db")).map_err(|e| e.to_string())?;
+                        dir.close().map_err(|e| e.to_string())?;
+                        drop(db);
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("no panic")?;
+        }
+        Ok(())
+    })
+}

@@ -8,6 +8,7 @@ use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::file::{self, EngineFile};
 use super::system::{Access, Identity, Status, System, SystemFile};
@@ -16,6 +17,10 @@ use crate::error::{LsmError, LsmErrorCode};
 
 /// Where locks belong to the process, closing any of its files for a database drops them all.
 const OWNED_BY_FILES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// How long a handle may take from the moment at which it closes its file to the next one.
+const CLOSING_PAUSE: Duration = Duration::from_millis(1);
+const CLOSING_PAUSES: u32 = 300;
 
 /// The open databases of an environment.
 #[derive(Default)]
@@ -85,9 +90,21 @@ impl Registration {
 
         // Held until the end: of two threads that open one file, one creates it.
         let mut open = env.0.registry.lock();
-        let is_first = !open.iter().any(|entry| entry.path == path);
-        let status = find_or_create(system, &path, how, is_first).map_err(refuse)?;
-        check_names(&open, &path, &status, how).map_err(refuse)?;
+        let mut pauses = 0;
+        let status = loop {
+            let is_first = !open.iter().any(|entry| entry.path == path);
+            let status = find_or_create(system, &path, how, is_first).map_err(refuse)?;
+            match check_names(&open, &path, &status, how) {
+                Ok(()) => break status,
+                Err(_) if pauses < CLOSING_PAUSES && is_closing(system, &open, &path, &status) => {
+                    drop(open);
+                    system.sleep(CLOSING_PAUSE);
+                    pauses += 1;
+                    open = env.0.registry.lock();
+                }
+                Err(refusal) => return Err(refuse(refusal)),
+            }
+        };
         match open.iter_mut().find(|entry| entry.path == path) {
             Some(entry) if entry.identity != status.identity => {
                 return Err(refuse(Refusal::replaced()));
@@ -252,6 +269,17 @@ fn find_or_create(
     file::create(system, path)
         .and_then(|file| file.status())
         .map_err(|error| Refusal::io("create", path, &error))
+}
+
+/// Whether another name with this identity leads nowhere any more: its file was removed, and is
+/// open, or closed already by a handle that is about to say so. Then the operating system may have
+/// given its number to the new file.
+fn is_closing(system: &dyn System, open: &[Entry], path: &Path, status: &Status) -> bool {
+    let is_gone = |entry: &Entry| {
+        (system.status(&entry.path)).map_or(true, |now| now.identity != entry.identity)
+    };
+    (open.iter())
+        .any(|entry| entry.identity == status.identity && entry.path != path && is_gone(entry))
 }
 
 /// One file, one name; and nobody's log.
