@@ -103,6 +103,45 @@ fn a_run_that_was_there_before_gets_its_filter_from_look_ups() -> Result {
     Ok(())
 }
 
+// The last word of a block says where the run goes on; look-ups go by the b-tree and don't need it.
+#[test]
+fn a_damaged_link_between_blocks_hides_no_key() -> Result {
+    const BLOCK: usize = 64 * 1024;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("f");
+    let builder = LsmDb::builder().block_size_kib(64);
+    let mut db = builder.clone().open(&path)?;
+    db.ingest((0..RECORDS).map(|n| ((n * 2).to_be_bytes(), [7; 40])))?;
+    db.close()?;
+    let mut bytes = std::fs::read(&path)?;
+    let link = |bytes: &[u8], block: usize| -> usize {
+        let at = (block + 1) * BLOCK - 4;
+        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
+    };
+    // From the first block that leads to another one straight to what comes after that. Blocks are
+    // counted from 1 on.
+    let blocks = bytes.len() / BLOCK;
+    let is_link = |number: usize| (2..=blocks).contains(&number);
+    let first = (0..blocks)
+        .find(|block| {
+            let number = link(&bytes, *block);
+            is_link(number) && is_link(link(&bytes, number - 1))
+        })
+        .ok_or("no block leads to another one")?;
+    let over = link(&bytes, link(&bytes, first) - 1) as u32;
+    bytes[(first + 1) * BLOCK - 4..][..4].copy_from_slice(&over.to_be_bytes());
+    std::fs::write(&path, bytes)?;
+
+    let db = builder.open(&path)?;
+    look_up(&db, 4000, 1)?;
+    for n in 0..RECORDS {
+        // After many that were found the oldest run isn't asked.
+        assert!(db.get((n * 2 + 1).to_be_bytes())?.is_none(), "{n}");
+        assert!(db.get((n * 2).to_be_bytes())?.is_some(), "{n}");
+    }
+    Ok(())
+}
+
 #[test]
 fn filters_stay_within_their_memory() -> Result {
     let dir = tempfile::tempdir()?;

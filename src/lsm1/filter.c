@@ -58,6 +58,7 @@ struct FilterDraft {
   int nVain;                      /* Searches in vain */
   int bCounting;                  /* The first few pages tell how many keys there are */
   int nPage;                      /* Pages counted */
+  i64 nAdded;                     /* Pages whose keys were added, b-tree pages included */
   i64 nCell;                      /* Keys on them */
   LsmPgno iNext;                  /* Next page to read, or 0 to begin */
   u32 iRedirect;                  /* Which blocks were moved, as a checksum */
@@ -446,7 +447,7 @@ static i64 filterKeysOf(FileSystem *pFS, SegmentPtr *pPtr){
   if( pFilter && filterLoad(&pFilter->pBits) ) return pFilter->nKey;
   if( pPtr->pPg==0 ) return 0;
   if( pFS->pCompress ) return -1;
-  return (i64)pPtr->pSeg->nSize * LSM_MAX(pPtr->nCell, 1);
+  return LSM_MIN((i64)pPtr->pSeg->nSize, (i64)1<<31) * LSM_MAX(pPtr->nCell, 1);
 }
 
 /* How many keys a tree in memory has at most, about. */
@@ -570,6 +571,7 @@ static void filterStep(lsm_db *pDb, Segment *pSeg, Filter *pFilter){
     /* What was the next page may be elsewhere by now. What was added is right. */
     bBegin = 1;
     if( p->bCounting ) p->nPage = 0;
+    p->nAdded = 0;
     p->nCell = 0;
   }
   if( bBegin ) memset(&p->chain, 0, sizeof(PageChain));
@@ -589,6 +591,7 @@ static void filterStep(lsm_db *pDb, Segment *pSeg, Filter *pFilter){
     if( rc==LSM_OK ) rc = fsChainStep(&p->chain, lsmFsPageNumber(pPg));
     if( rc==LSM_OK ) rc = lsmFsDbPageNext(pSeg, pPg, 1, &pNext);
     p->nPage++;
+    if( p->bCounting==0 ) p->nAdded++;
     lsmFsPageRelease(pPg);
     pPg = pNext;
     if( p->bCounting && p->nPage>=FILTER_SAMPLE ) break;
@@ -601,13 +604,16 @@ static void filterStep(lsm_db *pDb, Segment *pSeg, Filter *pFilter){
     if( pPg ){
       i64 nPage = pSeg->nSize;
       if( pDb->pFS->pCompress ) nPage = nPage / LSM_MAX(pPg->nCompress, 16);
-      nKey = LSM_MAX(nKey, nPage * p->nCell / p->nPage);
+      nKey = LSM_MAX(nKey, LSM_MIN(nPage, (i64)1<<31) * p->nCell / p->nPage);
     }
     p->pBits = filterBitsNew(pStore, nKey);
     if( p->pBits==0 ) rc = LSM_NOMEM;
     p->bCounting = 0;
     p->iNext = 0;
     p->nCell = 0;
+  }else if( rc==LSM_OK && pPg==0 && pDb->pFS->pCompress==0 && p->nAdded!=pSeg->nSize ){
+    /* A damaged link may have led past a part of the run: its keys must not be hidden. */
+    rc = LSM_CORRUPT_BKPT;
   }else if( rc==LSM_OK && pPg==0 ){
     pFilter->nKey = p->nCell;
     filterStore(&pFilter->pBits, p->pBits);
