@@ -250,7 +250,7 @@ fn random<S: Store>(plan: &Plan, contents: Contents<'_>) -> Result<()> {
     load(&mut store, contents)?;
     memory("insert")?;
     space("insert", &plan.dir)?;
-    warm_up(&store, contents)?;
+    warm_up(&store, contents);
     for (phase, missing) in [("get-loaded", false), ("missing-loaded", true)] {
         if plan.wants(phase) {
             contents.gets(&store, phase, gets, missing)?;
@@ -262,7 +262,7 @@ fn random<S: Store>(plan: &Plan, contents: Contents<'_>) -> Result<()> {
     let watch = Stopwatch::start()?;
     store = store.compact()?;
     watch.stop("compact", 1)?;
-    warm_up(&store, contents)?;
+    warm_up(&store, contents);
     for (phase, missing) in [("get-compacted", false), ("missing-compacted", true)] {
         if plan.wants(phase) {
             contents.gets(&store, phase, gets, missing)?;
@@ -292,10 +292,11 @@ fn random<S: Store>(plan: &Plan, contents: Contents<'_>) -> Result<()> {
 }
 
 /// Reads that don't count: the operating system and the store's cache know the files from here on.
-/// A copy that was written past the system's cache would be read from the disk.
-fn warm_up(store: &impl Store, contents: Contents<'_>) -> Result<()> {
-    contents.scan(store, "warm-scan", false)?;
-    contents.gets(store, "warm", (contents.records / 4).min(250_000), false)
+/// A copy that was written past the system's cache would be read from the disk. What is read wrongly
+/// is told by the phases that count.
+fn warm_up(store: &impl Store, contents: Contents<'_>) {
+    let _ = contents.scan(store, "warm-scan", false);
+    let _ = contents.gets(store, "warm", (contents.records / 4).min(250_000), false);
 }
 
 fn compressed<S: Store>(plan: &Plan, contents: Contents<'_>) -> Result<()> {
