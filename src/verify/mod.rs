@@ -167,10 +167,19 @@ fn read(
 
 /// The header pages, as far as the file has them.
 pub(crate) fn headers(source: &dyn Source) -> [Header; 2] {
-    header_pages(source).map(|page| match page {
-        Ok(page) => checkpoint::header(&page),
-        Err(problem) => Header::Invalid(problem),
+    understood(&header_pages(source))
+}
+
+fn understood(pages: &[Result<Vec<u8>, String>; 2]) -> [Header; 2] {
+    pages.each_ref().map(|page| match page {
+        Ok(page) => checkpoint::header(page),
+        Err(problem) => Header::Invalid(problem.clone()),
     })
+}
+
+/// Whether the first page is empty and the second isn't: the first is written first.
+fn lacks_the_first(headers: &[Header; 2]) -> bool {
+    matches!(headers[0], Header::Empty) && headers[1].checkpoint().is_some()
 }
 
 /// The bytes of the header pages.
@@ -191,9 +200,10 @@ fn settled_headers(source: &dyn Source, path: &Path) -> Result<[Header; 2], LsmE
     let mut before = None;
     for _ in 0..PATIENCE {
         let pages = header_pages(source);
-        let headers = headers(source);
+        let headers = understood(&pages);
         let invalid = headers.iter().any(|h| matches!(h, Header::Invalid(_)));
-        if !invalid || before.as_ref() == Some(&pages) {
+        let unsettled = invalid || lacks_the_first(&headers);
+        if !unsettled || before.as_ref() == Some(&pages) {
             return Ok(headers);
         }
         before = Some(pages);
@@ -227,7 +237,7 @@ fn start(headers: &[Header; 2]) -> VerifyReport {
     for (number, header) in (1..).zip(headers) {
         let problem = match header {
             Header::Invalid(problem) => format!("its checkpoint can't be used: it {problem}"),
-            Header::Empty if number == 1 && headers[1].checkpoint().is_some() => {
+            Header::Empty if number == 1 && lacks_the_first(headers) => {
                 "it is empty, although the other one was written after it".to_owned()
             }
             _ => continue,
@@ -248,4 +258,52 @@ pub(crate) fn io_error(error: &std::io::Error, path: &Path) -> LsmError {
         _ => LsmError::new(OPERATION, LsmErrorCode::LsmIOErr),
     };
     failed.with_path(path).with_message(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A file whose first header page is read before its first checkpoint, and the second one
+    /// after its second.
+    struct Growing {
+        content: Vec<u8>,
+        reads: Cell<u32>,
+    }
+
+    impl Source for Growing {
+        fn len(&self) -> u64 {
+            self.content.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            match self.reads.replace(self.reads.get() + 1) {
+                0 => out.fill(0),
+                _ => out.copy_from_slice(&self.content[offset as usize..][..out.len()]),
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_first_two_checkpoints_may_come_while_header_pages_are_read() -> Result<(), LsmError> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("db.lsm");
+        let mut db = LsmDb::open(&path)?;
+        for key in ["a", "b"] {
+            db.insert(key, "value")?;
+            db.flush()?;
+            db.checkpoint()?;
+        }
+        db.close()?;
+        let file = Growing {
+            content: std::fs::read(&path).expect("the file"),
+            reads: Cell::new(0),
+        };
+        let headers = settled_headers(&file, &path)?;
+        assert!(headers.iter().all(|header| header.checkpoint().is_some()));
+        assert!(start(&headers).is_clean());
+        Ok(())
+    }
 }
