@@ -22,11 +22,10 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use common::histogram::Histogram;
-use common::{SplitMix64, key};
+use common::{SplitMix64, key, paced};
 use lsmlite_rs::config::{Preset, Safety};
 use lsmlite_rs::{LsmDb, LsmDbBuilder};
 
@@ -216,22 +215,6 @@ fn at_full_rate(builder: LsmDbBuilder, records: u64) -> Histogram {
 
 fn at_rate(builder: LsmDbBuilder, rate: u64, time: Duration) -> Histogram {
     with_records(builder, |write| paced(rate, time, write))
-}
-
-/// Does something so many times a second, and tells how long after it was due each was done.
-fn paced(rate: u64, time: Duration, mut work: impl FnMut()) -> Histogram {
-    let mut times = Histogram::default();
-    let start = Instant::now();
-    let mut due = Duration::ZERO;
-    while due < time {
-        if let Some(early) = due.checked_sub(start.elapsed()) {
-            thread::sleep(early);
-        }
-        work();
-        times.record(start.elapsed() - due);
-        due += Duration::from_secs(1) / rate as u32;
-    }
-    times
 }
 
 fn idle_beside(rate: u64, time: Duration) -> Child {

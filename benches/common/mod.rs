@@ -3,11 +3,15 @@
 
 #![allow(dead_code)] // Each suite uses a part.
 
+pub mod by_hand;
+pub mod clock;
 pub mod histogram;
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use histogram::Histogram;
 use lsmlite_rs::{LsmDb, LsmDbBuilder};
 use tempfile::TempDir;
 
@@ -70,4 +74,20 @@ pub fn short() -> Criterion {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1200))
         .configure_from_args()
+}
+
+/// Does something so many times a second, and tells how long after it was due each was done.
+pub fn paced(rate: u64, time: Duration, mut work: impl FnMut()) -> Histogram {
+    let mut times = Histogram::default();
+    let start = Instant::now();
+    let mut due = Duration::ZERO;
+    while due < time {
+        if let Some(early) = due.checked_sub(start.elapsed()) {
+            thread::sleep(early);
+        }
+        work();
+        times.record(start.elapsed() - due);
+        due += Duration::from_secs(1) / rate as u32;
+    }
+    times
 }
