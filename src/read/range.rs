@@ -4,11 +4,10 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::{Bound, ControlFlow};
 
-use super::LsmKeys;
-use super::reach::{End, Reach, RecordRef, Want, is_reserved};
 use super::view::{OpenCursor, Record};
+use super::{LsmKeys, RESERVED, RESERVED_END};
 use crate::error::LsmError;
-use crate::raw::Connection;
+use crate::raw::{Connection, Cursor, Seek, Step};
 
 /// The records of a key range; made by the methods `iter`, `range` and `prefix` of everything
 /// that can be read.
@@ -24,9 +23,12 @@ pub struct LsmRange<'a> {
     end: Bound<Vec<u8>>,
     /// So many bytes at the beginning of a key aren't shown.
     hidden: usize,
-    /// Where this end has come to, once something was asked from it.
-    front: Option<Reach<'a>>,
-    back: Option<Reach<'a>>,
+    /// Rests on the record that was returned last from this end.
+    front: Option<Cursor<'a>>,
+    back: Option<Cursor<'a>>,
+    /// What `next_ref` shows.
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 enum State<'a> {
@@ -34,6 +36,15 @@ enum State<'a> {
     /// The error to return before the end.
     Broken(LsmError),
     Done,
+}
+
+/// A key and its value, for a moment.
+type RecordRef<'a> = (&'a [u8], &'a [u8]);
+
+#[derive(Copy, Clone)]
+enum End {
+    Front,
+    Back,
 }
 
 impl<'a> LsmRange<'a> {
@@ -53,6 +64,8 @@ impl<'a> LsmRange<'a> {
             hidden,
             front: None,
             back: None,
+            key: Vec::new(),
+            value: Vec::new(),
         }
     }
 
@@ -66,6 +79,8 @@ impl<'a> LsmRange<'a> {
             hidden: 0,
             front: None,
             back: None,
+            key: Vec::new(),
+            value: Vec::new(),
         }
     }
 
@@ -237,14 +252,11 @@ impl<'a> LsmRange<'a> {
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<bool, LsmError> {
         loop {
-            // The first record, each one behind keys of tables, and those that are here already.
-            match self.step(end, Want::Record, &mut show).transpose()? {
+            // The first record, and each one behind keys of tables.
+            match self.step(end, true, &mut show).transpose()? {
                 None => return Ok(true),
                 Some(ControlFlow::Break(())) => return Ok(false),
                 Some(ControlFlow::Continue(())) => {}
-            }
-            if !self.reach(end).is_some_and(Reach::is_level) {
-                continue;
             }
             match self.run(end, &mut show) {
                 Ok(Pause::Tables) => {}
@@ -267,16 +279,16 @@ impl<'a> LsmRange<'a> {
         end: End,
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<Pause, LsmError> {
-        let (reach, other, bound) = match end {
+        let (cursor, other, bound) = match end {
             End::Front => (&mut self.front, &self.back, &self.end),
             End::Back => (&mut self.back, &self.front, &self.start),
         };
-        let Some(reach) = reach else {
+        let Some(cursor) = cursor else {
             return Ok(Pause::End);
         };
-        let taken = other.as_ref().map(Reach::last_key).transpose()?;
+        let taken = other.as_ref().map(Cursor::key).transpose()?;
         let hidden = self.hidden;
-        let pause = reach.scan_with(|key, value| {
+        let pause = cursor.scan_with(end.step(), |key, value| {
             if hidden == 0 && is_reserved(key) {
                 return ControlFlow::Break(Pause::Tables);
             }
@@ -295,27 +307,28 @@ impl<'a> LsmRange<'a> {
     }
 
     fn show(&mut self, end: End) -> Result<Option<RecordRef<'_>>, LsmError> {
-        if self.step(end, Want::Kept, |_, _| ()).transpose()?.is_none() {
-            return Ok(None);
-        }
-        let hidden = self.hidden;
-        let shown = self.reach(end).and_then(Reach::last);
-        Ok(shown.map(|(key, value)| (&key[hidden..], value)))
-    }
-
-    fn reach(&self, end: End) -> Option<&Reach<'a>> {
-        match end {
-            End::Front => self.front.as_ref(),
-            End::Back => self.back.as_ref(),
-        }
+        let (mut key, mut value) = (
+            std::mem::take(&mut self.key),
+            std::mem::take(&mut self.value),
+        );
+        let found = self.step(end, true, |k, v| {
+            key.clear();
+            key.extend_from_slice(k);
+            value.clear();
+            value.extend_from_slice(v);
+        });
+        (self.key, self.value) = (key, value);
+        Ok(found
+            .transpose()?
+            .map(|()| (&self.key[..], &self.value[..])))
     }
 
     pub(super) fn next_key(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        self.step(End::Front, Want::Key, |key, _| key.to_vec())
+        self.step(End::Front, false, |key, _| key.to_vec())
     }
 
     pub(super) fn next_key_back(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        self.step(End::Back, Want::Key, |key, _| key.to_vec())
+        self.step(End::Back, false, |key, _| key.to_vec())
     }
 
     fn full(&self, key: &[u8]) -> Vec<u8> {
@@ -331,14 +344,14 @@ impl<'a> LsmRange<'a> {
     fn step<T>(
         &mut self,
         end: End,
-        want: Want,
+        with_value: bool,
         read: impl FnOnce(&[u8], &[u8]) -> T,
     ) -> Option<Result<T, LsmError>> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Done => None,
             State::Broken(error) => Some(Err(error)),
             State::Running(connection) => {
-                let outcome = self.advance(connection, end, want, read).transpose();
+                let outcome = self.advance(connection, end, with_value, read).transpose();
                 match outcome {
                     Some(Ok(_)) => self.state = State::Running(connection),
                     // Let go of the snapshot at once.
@@ -355,23 +368,33 @@ impl<'a> LsmRange<'a> {
         &mut self,
         connection: &'a Connection,
         end: End,
-        want: Want,
+        with_value: bool,
         read: impl FnOnce(&[u8], &[u8]) -> T,
     ) -> Result<Option<T>, LsmError> {
-        let (reach, other, from, bound) = match end {
-            End::Front => (&mut self.front, &self.back, &self.start, &self.end),
-            End::Back => (&mut self.back, &self.front, &self.end, &self.start),
+        let is_open = match end {
+            End::Front => self.front.is_some(),
+            End::Back => self.back.is_some(),
         };
-        let reach = match reach {
-            Some(reach) => reach,
-            None => reach.insert(Reach::open(connection, self.open, end, from)?),
+        let mut step = match (is_open, end) {
+            (true, end) => end.step(),
+            (false, _) => {
+                self.open_end(connection, end)?;
+                Step::Stay
+            }
+        };
+        let (cursor, other, bound) = match end {
+            End::Front => (&mut self.front, &self.back, &self.end),
+            End::Back => (&mut self.back, &self.front, &self.start),
         };
         // Where the other end has been is no record of this one's.
-        let taken = other.as_ref().map(Reach::last_key).transpose()?;
+        let taken = other.as_ref().map(Cursor::key).transpose()?;
+        let Some(cursor) = cursor else {
+            return Ok(None);
+        };
         let hidden = self.hidden;
         let mut read = Some(read);
         loop {
-            let found = reach.next_with(want, |record| {
+            let found = cursor.step_with(step, with_value, |record| {
                 let (key, value) = record?;
                 if hidden == 0 && is_reserved(key) {
                     return Some(None);
@@ -384,8 +407,53 @@ impl<'a> LsmRange<'a> {
             match found {
                 None => return Ok(None),
                 Some(Some(done)) => return Ok(Some(done)),
-                Some(None) => reach.pass_tables()?,
+                Some(None) => pass_tables(cursor, end)?,
             }
+            step = Step::Stay;
+        }
+    }
+
+    /// Opens the cursor of one end, and puts it on the first record that may be within.
+    fn open_end(&mut self, connection: &'a Connection, end: End) -> Result<(), LsmError> {
+        let (place, bound) = match end {
+            End::Front => (&mut self.front, &self.start),
+            End::Back => (&mut self.back, &self.end),
+        };
+        let cursor = place.insert((self.open)(connection)?);
+        match (bound, end) {
+            (Bound::Unbounded, End::Front) => cursor.first(),
+            (Bound::Unbounded, End::Back) => cursor.last(),
+            (Bound::Included(key), _) => cursor.seek(key, end.seek()),
+            (Bound::Excluded(key), _) => {
+                cursor.seek(key, end.seek())?;
+                match cursor.valid() && cursor.compare(key)?.is_eq() {
+                    true => end.go_on(cursor),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl End {
+    fn seek(self) -> Seek {
+        match self {
+            End::Front => Seek::AtOrAfter,
+            End::Back => Seek::AtOrBefore,
+        }
+    }
+
+    fn step(self) -> Step {
+        match self {
+            End::Front => Step::On,
+            End::Back => Step::Back,
+        }
+    }
+
+    fn go_on(self, cursor: &mut Cursor<'_>) -> Result<(), LsmError> {
+        match self {
+            End::Front => cursor.next(),
+            End::Back => cursor.prev(),
         }
     }
 }
@@ -397,6 +465,12 @@ enum Pause {
     /// The caller has seen enough.
     Broken,
     End,
+}
+
+/// True for keys of tables, which those who read outside of tables pass over.
+#[inline]
+fn is_reserved(key: &[u8]) -> bool {
+    key.starts_with(&RESERVED)
 }
 
 /// True if a key, come to from this end, is before the bound at the other one, and before what was
@@ -415,11 +489,25 @@ fn is_before(end: End, key: &[u8], bound: &Bound<Vec<u8>>, taken: Option<&[u8]>)
     within && taken.is_none_or(|limit| order(limit).is_lt())
 }
 
+/// Goes behind the keys of tables.
+fn pass_tables(cursor: &mut Cursor<'_>, end: End) -> Result<(), LsmError> {
+    match end {
+        End::Front => cursor.seek(&RESERVED_END, Seek::AtOrAfter),
+        End::Back => {
+            cursor.seek(&RESERVED, Seek::AtOrBefore)?;
+            match cursor.valid() && cursor.compare(&RESERVED)?.is_eq() {
+                true => cursor.prev(),
+                false => Ok(()),
+            }
+        }
+    }
+}
+
 impl Iterator for LsmRange<'_> {
     type Item = Result<Record, LsmError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step(End::Front, Want::Record, |key, value| {
+        self.step(End::Front, true, |key, value| {
             (key.to_vec(), value.to_vec())
         })
     }
@@ -427,9 +515,7 @@ impl Iterator for LsmRange<'_> {
 
 impl DoubleEndedIterator for LsmRange<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(End::Back, Want::Record, |key, value| {
-            (key.to_vec(), value.to_vec())
-        })
+        self.step(End::Back, true, |key, value| (key.to_vec(), value.to_vec()))
     }
 }
 

@@ -12,4 +12,3 @@ pub use durability::Durability;
 pub(crate) use ingest::{Failed, ingest};
 pub(crate) use remove_range::{bounds, remove_within};
 pub use transaction::Transaction;
-pub(crate) use update::{compares, update};
