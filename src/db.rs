@@ -298,6 +298,16 @@ reads! {
     /// assert!(records.next().is_none());
     /// # Ok(()) }
     /// ```
+    ///
+    /// A value that is looked at can't be kept:
+    ///
+    /// ```compile_fail,E0521
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let db = lsmlite_rs::LsmDb::open("never.lsm")?;
+    /// let mut kept = None;
+    /// db.get_with("key", |value| kept = Some(value))?;
+    /// # Ok(()) }
+    /// ```
     impl LsmDb
 }
 

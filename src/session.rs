@@ -39,18 +39,27 @@ pub(crate) struct Session {
     /// How long a write waits for another writer.
     busy_timeout: Duration,
     codecs: CodecChoice,
+    /// Of keys and values, since it was opened.
+    bytes_given: u64,
 }
 
 /// A source that remembers whether it was asked.
 struct Begun<'a> {
     source: &'a mut dyn Source,
     has_begun: bool,
+    /// Of keys and values, so far.
+    bytes: u64,
 }
 
 impl Source for Begun<'_> {
     fn advance(&mut self) -> Result<bool, Stop> {
         self.has_begun = true;
-        self.source.advance()
+        let is_record = self.source.advance()?;
+        if is_record {
+            let (key, value) = self.source.record();
+            self.bytes += (key.len() + value.len()) as u64;
+        }
+        Ok(is_record)
     }
 
     fn record(&self) -> (&[u8], &[u8]) {
@@ -104,6 +113,7 @@ impl Session {
             use_log: settings.use_log,
             busy_timeout: settings.busy_timeout,
             codecs: settings.codecs.clone(),
+            bytes_given: 0,
         })
     }
 
@@ -143,7 +153,7 @@ impl Session {
     pub(crate) fn begin(&mut self) -> Result<(), LsmError> {
         self.hear_background();
         let timeout = self.busy_timeout;
-        let result = patiently_for(timeout, || self.connection.begin());
+        let result = in_turn(timeout, || self.connection.begin());
         self.halt_after_failure();
         result
     }
@@ -249,6 +259,9 @@ impl Session {
     ) -> Result<(), LsmError> {
         let running = self.observer.start(operation, &self.connection);
         let result = self.write_unseen(work);
+        if result.is_ok() {
+            self.bytes_given += operation.bytes();
+        }
         (self.observer).end(running, &self.connection, |()| None, result)
     }
 
@@ -264,7 +277,7 @@ impl Session {
             true => Duration::ZERO,
             false => self.busy_timeout,
         };
-        let result = patiently_for(timeout, || operation(&mut self.connection));
+        let result = in_turn(timeout, || operation(&mut self.connection));
         self.halt_after_failure();
         result?;
         if let (Some(background), false) = (&mut self.background, self.connection.in_transaction())
@@ -327,6 +340,7 @@ impl Session {
         let mut source = Begun {
             source,
             has_begun: false,
+            bytes: 0,
         };
         let running = self.observer.start(Operation::Ingest, &self.connection);
         self.hear_background();
@@ -339,6 +353,7 @@ impl Session {
             }
         });
         self.halt_after_failure();
+        self.bytes_given += source.bytes;
         let result = result.and_then(|result| result);
         self.observer
             .end(running, &self.connection, |_| None, result)
@@ -367,7 +382,11 @@ impl Session {
 
     /// What the database looks like inside.
     pub(crate) fn stats(&self) -> Result<DbStats, LsmError> {
-        patiently(|| stats::read(&self.connection))
+        let stats = patiently(|| stats::read(&self.connection))?;
+        Ok(DbStats {
+            bytes_given: self.bytes_given,
+            ..stats
+        })
     }
 
     /// How many free blocks can't be used again before this snapshot is gone.
@@ -497,6 +516,21 @@ impl Drop for Compaction<'_> {
 /// Tries again for as long as maintenance waits, while another connection is in the way.
 pub(crate) fn patiently<T>(work: impl FnMut() -> Result<T, LsmError>) -> Result<T, LsmError> {
     patiently_for(MAINTENANCE_TIMEOUT, work)
+}
+
+/// Tries again for so long, while another writer is in the way, and says that it did.
+fn in_turn(timeout: Duration, work: impl FnMut() -> Result<(), LsmError>) -> Result<(), LsmError> {
+    patiently_for(timeout, work).map_err(|error| match error.is_busy() {
+        true if !timeout.is_zero() => {
+            let waited = format!(
+                "another writer was in the way for {} ms",
+                timeout.as_millis()
+            );
+            let advice = "try again when it is done, or wait longer with busy_timeout";
+            error.with_message(waited).with_advice(advice)
+        }
+        _ => error,
+    })
 }
 
 /// Tries again for so long, while another connection is in the way.

@@ -1,5 +1,7 @@
 //! [`DbStats`]: what a database looks like inside.
 
+mod amplification;
+
 use std::fmt;
 use std::iter;
 
@@ -42,13 +44,14 @@ pub struct DbStats {
     pub checkpoint_debt_kib: u32,
     /// Pages that were written to the file since it was created, by all handles; the last few may
     /// not be counted yet. Wraps round.
-    ///
-    /// Two of these, with the bytes that were inserted between them, give the write
-    /// amplification.
     pub pages_written_in_total: u32,
     /// Pages that this handle has written to the file since it was opened, without those of
     /// its background threads. Wraps round.
     pub pages_written: u32,
+    /// Bytes of keys and values that this handle was given to write since it was opened, also those
+    /// that were rolled back; for a removal the keys. See
+    /// [`write_amplification_since`](Self::write_amplification_since).
+    pub bytes_given: u64,
     /// Pages that this handle has read from the file since it was opened. Wraps round.
     pub pages_read: u32,
     /// Pages that this handle has found in its [page cache](crate::LsmDbBuilder::page_cache_kib) instead. Mapped pages, with
@@ -190,6 +193,8 @@ pub(crate) fn read(connection: &crate::raw::Connection) -> Result<DbStats, LsmEr
         log_wrapped: log.wrapped,
         checkpoint_debt_kib: connection.checkpoint_debt_kib()?,
         pages_written: connection.pages_written()?,
+        // The session knows.
+        bytes_given: 0,
         pages_read: connection.pages_read()?,
         cache_hits: connection.cache_hits()?,
         filter_bytes: filters.bytes,
@@ -369,11 +374,12 @@ impl fmt::Display for DbStats {
         )?;
         write!(
             f,
-            "{} KiB since the last checkpoint; {} pages written in all, {} written and {} read by \
-             this handle, {} found in its cache",
+            "{} KiB since the last checkpoint; {} pages written in all, {} by this handle, which was \
+             given {} bytes to write; it has read {}, and found {} in its cache",
             self.checkpoint_debt_kib,
             self.pages_written_in_total,
             self.pages_written,
+            self.bytes_given,
             self.pages_read,
             self.cache_hits
         )
@@ -388,7 +394,7 @@ mod serde {
 
     impl Serialize for DbStats {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut out = serializer.serialize_struct("DbStats", 19)?;
+            let mut out = serializer.serialize_struct("DbStats", 20)?;
             out.serialize_field("levels", &self.levels)?;
             out.serialize_field("page_size_bytes", &self.page_size_bytes)?;
             out.serialize_field("is_packed", &self.is_packed)?;
@@ -403,6 +409,7 @@ mod serde {
             out.serialize_field("checkpoint_debt_kib", &self.checkpoint_debt_kib)?;
             out.serialize_field("pages_written_in_total", &self.pages_written_in_total)?;
             out.serialize_field("pages_written", &self.pages_written)?;
+            out.serialize_field("bytes_given", &self.bytes_given)?;
             out.serialize_field("pages_read", &self.pages_read)?;
             out.serialize_field("cache_hits", &self.cache_hits)?;
             out.serialize_field("filter_bytes", &self.filter_bytes)?;

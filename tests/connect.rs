@@ -4,7 +4,10 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use common::{Result, connected, files_in};
 use lsmlite_rs::compression::Compression;
@@ -314,6 +317,73 @@ fn another_process_gets_busy_until_we_close() -> Result {
     db.close()?;
     assert_eq!(ask()?, Some(2), "both rows");
     assert_eq!(LsmDb::open(&path)?.iter().count(), 2);
+    Ok(())
+}
+
+/// Another process is in the middle of a transaction.
+#[test]
+fn a_writer_waits_for_one_of_another_process_as_long_as_it_was_told() -> Result {
+    const NAME: &str = "a_writer_waits_for_one_of_another_process_as_long_as_it_was_told";
+    if let Some(path) = common::child_argument() {
+        let mut db = common::retry(|| LsmDb::builder().multi_process(true).open(&path))?;
+        let mut tx = db.transaction()?;
+        tx.insert("theirs", "1")?;
+        println!("begun");
+        // Until it is told to go on.
+        std::io::stdin().read_line(&mut String::new())?;
+        tx.commit()?;
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("two.lsm");
+    let wait = Duration::from_millis(200);
+    let open = |wait| {
+        let builder = LsmDb::builder().multi_process(true);
+        builder.busy_timeout(wait).open(&path)
+    };
+    let mut db = open(wait)?;
+    db.insert("ours", "1")?;
+    let mut other = common::child(NAME, &path)?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    // It goes on writing to it, so that must stay open.
+    let mut lines = BufReader::new(other.stdout.take().ok_or("no output")?).lines();
+    let begun = (lines.by_ref()).any(|line| line.is_ok_and(|line| line.ends_with("begun")));
+    assert!(begun, "the other process ended");
+
+    for write in [
+        |db: &mut LsmDb| db.insert("ours", "2"),
+        |db: &mut LsmDb| db.transact(|tx| tx.insert("ours", "2")),
+    ] {
+        let start = Instant::now();
+        let error = write(&mut db).unwrap_err();
+        assert!(start.elapsed() >= wait, "{error}");
+        assert!(error.is_busy() && error.path() == Some(&path), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("two.lsm") && text.contains("busy_timeout"),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        db.get("ours")?,
+        Some(b"1".to_vec()),
+        "reading waits for nobody"
+    );
+    drop(db);
+
+    // And one that has more time gets its turn.
+    let mut db = open(Duration::from_secs(60))?;
+    let mut input = other.stdin.take().ok_or("no input")?;
+    let commit = std::thread::spawn(move || {
+        std::thread::sleep(wait);
+        input.write_all(b"go on\n")
+    });
+    db.insert("ours", "2")?;
+    commit.join().map_err(|_| "a panic")??;
+    assert!(other.wait()?.success());
+    assert_eq!(db.iter().count(), 2);
     Ok(())
 }
 

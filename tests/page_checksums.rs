@@ -3,13 +3,15 @@
 mod common;
 
 use std::fs;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use common::{Model, Result, SplitMix64, contents};
 use lsmlite_rs::compression::Compression;
 use lsmlite_rs::config::{BackgroundMode, Safety};
-use lsmlite_rs::{DbConf, Disk, LsmCompressionLib, LsmDb, LsmDbBuilder, LsmErrorCode};
+use lsmlite_rs::{
+    DbConf, Disk, LsmCompressionLib, LsmDb, LsmDbBuilder, LsmError, LsmErrorCode, LsmRange,
+};
 
 const BLOCK: usize = 64 * 1024;
 
@@ -100,6 +102,60 @@ fn a_file_with_page_checksums_comes_back_whole() -> Result {
             }
         }
     }
+    Ok(())
+}
+
+/// A way of reading on from one end: the record's key, or the end.
+type Way = fn(&mut LsmRange<'_>) -> std::result::Result<Option<Vec<u8>>, LsmError>;
+
+#[test]
+fn an_iterator_ends_after_an_error_whichever_way_it_goes() -> Result {
+    let (_dir, path) = scratch()?;
+    let model = write_file(&path, builder(), 5)?;
+    let mut file = fs::read(&path)?;
+    let pages = pages(&file);
+    let middle = pages[pages.len() / 2].clone();
+    file[middle.start + middle.len() / 2] ^= 1;
+    fs::write(&path, &file)?;
+    let db = builder().open(&path)?;
+
+    let ways: [(bool, Way); 4] = [
+        (true, |records| {
+            Ok(records.next().transpose()?.map(|(key, _)| key))
+        }),
+        (true, |records| {
+            Ok(records.next_ref()?.map(|(key, _)| key.to_vec()))
+        }),
+        (false, |records| {
+            Ok(records.next_back().transpose()?.map(|(key, _)| key))
+        }),
+        (false, |records| {
+            Ok(records.next_back_ref()?.map(|(key, _)| key.to_vec()))
+        }),
+    ];
+    for (is_front, way) in ways {
+        let mut expected: Box<dyn Iterator<Item = &Vec<u8>>> = match is_front {
+            true => Box::new(model.keys()),
+            false => Box::new(model.keys().rev()),
+        };
+        let mut records = db.iter();
+        let mut count = 0;
+        let error = loop {
+            match way(&mut records) {
+                Ok(Some(key)) => assert_eq!(Some(&key), expected.next()),
+                Ok(None) => return Err("the damage wasn't found".into()),
+                Err(error) => break error,
+            }
+            count += 1;
+        };
+        assert!(error.is_corrupt(), "{error}");
+        assert!((300..2700).contains(&count), "{count} records before it");
+        assert_eq!(way(&mut records)?, None);
+        assert!(records.next().is_none() && records.next_back().is_none());
+        assert!(records.for_each_ref(|_, _| ControlFlow::Break(()))?);
+    }
+    let mut keys = db.iter().keys();
+    assert!(keys.any(|key| key.is_err()) && keys.next().is_none() && keys.next_back().is_none());
     Ok(())
 }
 

@@ -17,10 +17,10 @@ fn key(random: &mut SplitMix64) -> Vec<u8> {
 }
 
 /// Partly in memory, partly in runs; some with a table's keys between the others.
-fn filled(db: &mut LsmDb, random: &mut SplitMix64) -> Result<Model> {
+fn filled(db: &mut LsmDb, value_bytes: u64, random: &mut SplitMix64) -> Result<Model> {
     let mut model = Model::new();
     for i in 0..400 {
-        let (key, len) = (key(random), random.below(300) as usize);
+        let (key, len) = (key(random), random.below(value_bytes) as usize);
         let value = random.bytes(len);
         match random.one_in(4) {
             true => {
@@ -44,12 +44,24 @@ fn filled(db: &mut LsmDb, random: &mut SplitMix64) -> Result<Model> {
 
 fn databases(test: impl Fn(&LsmDb, &Model, &mut SplitMix64) -> Result) -> Result {
     let seed = setting("LSMLITE_SEED", 3);
-    for (i, mmap) in [Mmap::Off, Mmap::All].into_iter().enumerate() {
+    // Pages of a record or two, and of many, which are shown together.
+    for (i, (mmap, page_size, value_bytes, compact)) in [
+        (Mmap::Off, 256, 300, false),
+        (Mmap::All, 256, 300, false),
+        (Mmap::Off, 4096, 20, true),
+        (Mmap::All, 4096, 20, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let mut random = SplitMix64::new(seed + i as u64);
         let dir = tempfile::tempdir()?;
-        let builder = LsmDb::builder().mmap(mmap).page_size_bytes(256);
+        let builder = LsmDb::builder().mmap(mmap).page_size_bytes(page_size);
         let mut db = builder.block_size_kib(64).open(dir.path().join("db"))?;
-        let model = filled(&mut db, &mut random)?;
+        let model = filled(&mut db, value_bytes, &mut random)?;
+        if compact {
+            db.compact()?;
+        }
         test(&db, &model, &mut random)?;
     }
     Ok(())

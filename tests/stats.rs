@@ -38,6 +38,47 @@ fn writes_are_in_memory_and_in_the_log_until_they_are_flushed() -> Result {
 }
 
 #[test]
+fn write_amplification_is_what_reached_the_file_for_what_was_given() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("s.lsm"))?;
+    let begin = db.stats()?;
+    assert_eq!(
+        begin.write_amplification_since(&begin),
+        None,
+        "nothing given"
+    );
+    rows(&mut db, 0..3000)?;
+    let once = db.stats()?;
+    let (key, value) = db.first()?.ok_or("no record")?;
+    assert_eq!(once.bytes_given, 3000 * (key.len() + value.len()) as u64);
+    db.flush()?;
+    let flushed = db.stats()?.write_amplification_since(&begin);
+    assert!(
+        flushed.is_some_and(|n| (1.0..1.6).contains(&n)),
+        "{flushed:?}"
+    );
+
+    // All of it again, and both merged into one: three times for two.
+    rows(&mut db, 0..3000)?;
+    db.compact()?;
+    let merged = db.stats()?.write_amplification_since(&begin);
+    assert!(
+        merged.is_some_and(|n| (1.5..2.2).contains(&n)),
+        "{merged:?}"
+    );
+
+    // What is ingested, removed or collected counts, too.
+    let before = db.stats()?.bytes_given;
+    db.ingest([("x", "123"), ("y", "45")])?;
+    db.remove("y")?;
+    let mut batch = lsmlite_rs::WriteBatch::new();
+    batch.insert("z", "6789");
+    db.write(&batch)?;
+    assert_eq!(db.stats()?.bytes_given - before, 7 + 1 + 5);
+    Ok(())
+}
+
+#[test]
 fn work_stops_in_the_middle_of_a_merge_and_goes_on_later() -> Result {
     let dir = tempfile::tempdir()?;
     let builder = LsmDb::builder().autowork(false).block_size_kib(64);
@@ -155,6 +196,8 @@ fn stats_are_serialised_by_name() -> Result {
     assert_eq!(json["is_packed"], false);
     assert_eq!(json["page_size_bytes"], 4096);
     assert_eq!(json["log_wrapped"], false);
+    assert_eq!(json.as_object().map(serde_json::Map::len), Some(20));
+    assert!(json["bytes_given"].as_u64() > Some(0));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use common::{KeyRange, Model, Result, SplitMix64, is_in, setting};
@@ -138,7 +139,16 @@ fn change(tx: &mut Transaction<'_>, models: &mut Models, random: &mut SplitMix64
             tx.table(&name)?.remove(&key)?;
             models.entry(name).or_default().remove(&key);
         }
-        6 | 7 => {
+        6 => {
+            let (key, more) = (key(random), random.bytes(1));
+            let model = models.entry(name.clone()).or_default();
+            let new = tx.table(&name)?.update_with(&key, |old| {
+                assert_eq!(old, model.get(&key).map(|value| &value[..]));
+                Some([old.unwrap_or_default(), &more].concat())
+            })?;
+            model.extend(new.map(|value| (key, value)));
+        }
+        7 => {
             let (key, value) = (key(random), random.bytes(4));
             tx.insert(&key, &value)?;
             models.entry(String::new()).or_default().insert(key, value);
@@ -200,6 +210,9 @@ fn readers_and_snapshots_see_tables() -> Result {
     assert_eq!(reader.read_table("t")?.get("key")?, Some(b"2".to_vec()));
     assert_eq!(snapshot.read_table("t")?.get("key")?, Some(b"1".to_vec()));
     assert_eq!(db.read_table("t")?.get_with("key", <[u8]>::len)?, Some(1));
+    db.table("later")?.insert("key", "3")?;
+    assert_eq!(reader.tables()?, ["later", "t"]);
+    assert_eq!(snapshot.tables()?, ["t"]);
     assert_eq!(db.read_table("none")?.iter().count(), 0);
     assert_eq!(db.iter().count(), 0);
     let stats = db.table("t")?.stats()?;
@@ -207,6 +220,30 @@ fn readers_and_snapshots_see_tables() -> Result {
         stats.to_string(),
         "1 records, 3 bytes of keys, 1 bytes of values"
     );
+    Ok(())
+}
+
+#[test]
+fn a_table_is_read_and_written_in_one_transaction() -> Result {
+    let dir = tempfile::tempdir()?;
+    let mut db = LsmDb::open(dir.path().join("db"))?;
+    let mut stock = db.table("stock")?;
+    assert!(!stock.compare_and_swap("nails", Some(b"1"), Some(b"2"))?);
+    assert!(stock.compare_and_swap("nails", None, Some(b"1"))?);
+    assert_eq!(stock.get("nails")?, Some(b"1".to_vec()));
+    // A panic takes back what was done, and leaves no transaction behind.
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        stock.update_with("nails", |_| -> Option<&[u8]> { panic!("on purpose") })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(
+        stock.update_with("nails", |old| Some([old.unwrap(), b"2"].concat()))?,
+        Some(b"12".to_vec())
+    );
+    assert_eq!(stock.update_with("nails", |_| None::<&[u8]>)?, None);
+    assert_eq!(stock.iter().count(), 0);
+    db.transaction()?.commit()?;
+    assert!(db.iter().next().is_none(), "plain keys are left alone");
     Ok(())
 }
 

@@ -36,7 +36,7 @@ fn play(
     depth: u32,
 ) -> std::result::Result<(), LsmError> {
     for _ in 0..random.below(12) {
-        match random.below(10) {
+        match random.below(12) {
             0..=3 => {
                 let (key, value) = (key(random), random.bytes(5));
                 tx.insert(&key, &value)?;
@@ -80,6 +80,29 @@ fn play(
                         drop(inner);
                         *model = before;
                     }
+                }
+            }
+            8 => {
+                // To a longer value, or to none.
+                let (key, more) = (key(random), random.bytes(2));
+                let is_kept = random.one_in(2);
+                let new = tx.update_with(&key, |old| {
+                    assert_eq!(old, model.get(&key).map(|value| &value[..]));
+                    is_kept.then(|| [old.unwrap_or_default(), &more].concat())
+                })?;
+                model.remove(&key);
+                model.extend(new.map(|value| (key, value)));
+            }
+            9 => {
+                let (key, expected) = (key(random), random.bytes(1));
+                let expected = match random.one_in(2) {
+                    true => model.get(&key).cloned(),
+                    false => Some(expected),
+                };
+                let is_expected = tx.compare_and_swap(&key, expected.as_deref(), Some(b"new"))?;
+                assert_eq!(is_expected, model.get(&key) == expected.as_ref());
+                if is_expected {
+                    model.insert(key, b"new".to_vec());
                 }
             }
             _ => {

@@ -59,6 +59,15 @@ impl Operation {
         }
     }
 
+    /// Of keys and values that were given with it.
+    pub(crate) fn bytes(self) -> u64 {
+        use Operation::{Insert, Remove, RemoveRange};
+        match self {
+            Insert(bytes) | Remove(bytes) | RemoveRange(bytes) => bytes as u64,
+            _ => 0,
+        }
+    }
+
     fn is_write(self) -> bool {
         use Operation::{Commit, Insert, Remove, RemoveRange};
         matches!(self, Insert(_) | Remove(_) | RemoveRange(_) | Commit)

@@ -244,8 +244,9 @@ impl<'c> Cursor<'c> {
         self.conn.check(operation, rc)
     }
 
+    /// Refuses what the connection refuses now, and to go on from nowhere.
     #[inline]
-    pub(super) fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
+    pub(crate) fn need_position(&self, operation: &'static str) -> Result<(), LsmError> {
         self.conn.refuse_reentry(operation)?;
         if self.positioned.get() {
             return Ok(());

@@ -11,7 +11,7 @@ use crate::ffi;
 const OPERATION: &str = "next";
 
 /// So many records are asked for at once; a page of small ones holds about as many.
-const AHEAD: c_int = 64;
+const AHEAD: usize = 64;
 
 const NO_RECORD: ffi::lsmlite_record = ffi::lsmlite_record {
     pKey: ptr::null(),
@@ -34,16 +34,12 @@ impl Cursor<'_> {
     ) -> Result<Option<T>, LsmError> {
         self.need_position(OPERATION)?;
         let _lent = Lent::begin(self.conn);
-        let mut ahead = [NO_RECORD; AHEAD as usize];
+        let mut room = [NO_RECORD; AHEAD];
         loop {
-            // SAFETY: `csr` came from `lsm_csr_open` and is closed only in `Drop`; the connection is
-            // borrowed, so it is open, and on this thread. There is room for so many records.
-            let count = unsafe {
-                ffi::lsmlite_csr_ahead(self.csr.as_ptr(), step as c_int, ahead.as_mut_ptr(), AHEAD)
-            };
-            let broken = match usize::try_from(count) {
-                Ok(count @ 1..) => self.show_ahead(step, &ahead[..count], &mut look)?,
-                _ => match self.next_record(step)? {
+            let ahead = self.ahead(step, &mut room);
+            let broken = match ahead.is_empty() {
+                false => self.show_ahead(step, ahead, &mut look)?,
+                true => match self.next_record(step)? {
                     Some(record) => self.show(&record, &mut look)?.break_value(),
                     None => return Ok(None),
                 },
@@ -52,6 +48,47 @@ impl Cursor<'_> {
                 return Ok(broken);
             }
         }
+    }
+
+    /// Moves on, or back, over records that can be shown without a step for each, `most` of them or
+    /// [`AHEAD`], and shows each. Returns how many there were: none says that the next one takes a
+    /// step, or that there is none.
+    ///
+    /// Until it returns every other call on the connection is refused.
+    pub(crate) fn pass_with(
+        &mut self,
+        step: Step,
+        most: usize,
+        mut look: impl FnMut(&[u8], &[u8]),
+    ) -> Result<usize, LsmError> {
+        self.need_position(OPERATION)?;
+        let _lent = Lent::begin(self.conn);
+        let mut room = [NO_RECORD; AHEAD];
+        let ahead = self.ahead(step, &mut room[..most.min(AHEAD)]);
+        if !ahead.is_empty() {
+            self.show_ahead(step, ahead, &mut |key: &[u8], value: &[u8]| {
+                look(key, value);
+                ControlFlow::<()>::Continue(())
+            })?;
+        }
+        Ok(ahead.len())
+    }
+
+    /// The records that lie ahead, as far as they can be shown without a step. They stay where they
+    /// are until the next call on the connection.
+    #[inline]
+    fn ahead<'r>(
+        &self,
+        step: Step,
+        room: &'r mut [ffi::lsmlite_record],
+    ) -> &'r [ffi::lsmlite_record] {
+        let most = c_int::try_from(room.len()).unwrap_or(c_int::MAX);
+        // SAFETY: `csr` came from `lsm_csr_open` and is closed only in `Drop`; the connection is
+        // borrowed, so it is open, and on this thread. There is room for so many records.
+        let count = unsafe {
+            ffi::lsmlite_csr_ahead(self.csr.as_ptr(), step as c_int, room.as_mut_ptr(), most)
+        };
+        &room[..usize::try_from(count).unwrap_or(0)]
     }
 
     /// Shows these records, which lie ahead, and goes to the last one that was shown.
@@ -110,7 +147,7 @@ impl Cursor<'_> {
         let (key, value): (*mut *const c_void, *mut *const c_void) =
             (&mut record.pKey, &mut record.pVal);
         let mut is_record = 0;
-        // SAFETY: as in `scan_with`; the out-parameters are live locals.
+        // SAFETY: as in `ahead`; the out-parameters are live locals.
         let rc = unsafe {
             ffi::lsmlite_csr_step(
                 self.csr.as_ptr(),
@@ -144,7 +181,7 @@ impl Shown<'_, '_> {
     fn go(&mut self) -> c_int {
         let count = std::mem::take(&mut self.count);
         let csr = self.cursor.csr.as_ptr();
-        // SAFETY: as in `scan_with`; at least so many records were shown by the call before.
+        // SAFETY: as in `ahead`; at least so many records were shown by the call before.
         unsafe { ffi::lsmlite_csr_pass(csr, self.step as c_int, count) }
     }
 }

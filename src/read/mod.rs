@@ -1,11 +1,13 @@
 //! Reading: single records, ranges and their ends, the same for everything that can be read.
 //!
 //! A [`View`] does it; `methods` gives its functions to each public type, `range` and `keys`
-//! are the iterators. [`RESERVED`] is the part of the key space that plain iterators pass over.
+//! are the iterators, whose ends are a [`Reach`](reach::Reach) each. [`RESERVED`] is the part of the key space that plain iterators pass over.
 
+mod ahead;
 mod keys;
 mod methods;
 mod range;
+mod reach;
 mod view;
 
 /// What the keys of tables begin with: bytes that no text begins with, nor a small number.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::{Bound, ControlFlow};
 
+use super::LsmKeys;
+use super::reach::{End, Reach, RecordRef, Want, is_reserved};
 use super::view::{OpenCursor, Record};
-use super::{LsmKeys, RESERVED, RESERVED_END};
 use crate::error::LsmError;
-use crate::raw::{Connection, Cursor, Seek, Step};
+use crate::raw::Connection;
 
 /// The records of a key range; made by the methods `iter`, `range` and `prefix` of everything
 /// that can be read.
@@ -23,12 +24,9 @@ pub struct LsmRange<'a> {
     end: Bound<Vec<u8>>,
     /// So many bytes at the beginning of a key aren't shown.
     hidden: usize,
-    /// Rests on the record that was returned last from this end.
-    front: Option<Cursor<'a>>,
-    back: Option<Cursor<'a>>,
-    /// What `next_ref` shows.
-    key: Vec<u8>,
-    value: Vec<u8>,
+    /// Where this end has come to, once something was asked from it.
+    front: Option<Reach<'a>>,
+    back: Option<Reach<'a>>,
 }
 
 enum State<'a> {
@@ -36,15 +34,6 @@ enum State<'a> {
     /// The error to return before the end.
     Broken(LsmError),
     Done,
-}
-
-/// A key and its value, for a moment.
-type RecordRef<'a> = (&'a [u8], &'a [u8]);
-
-#[derive(Copy, Clone)]
-enum End {
-    Front,
-    Back,
 }
 
 impl<'a> LsmRange<'a> {
@@ -64,8 +53,6 @@ impl<'a> LsmRange<'a> {
             hidden,
             front: None,
             back: None,
-            key: Vec::new(),
-            value: Vec::new(),
         }
     }
 
@@ -79,8 +66,6 @@ impl<'a> LsmRange<'a> {
             hidden: 0,
             front: None,
             back: None,
-            key: Vec::new(),
-            value: Vec::new(),
         }
     }
 
@@ -252,11 +237,14 @@ impl<'a> LsmRange<'a> {
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<bool, LsmError> {
         loop {
-            // The first record, and each one behind keys of tables.
-            match self.step(end, true, &mut show).transpose()? {
+            // The first record, each one behind keys of tables, and those that are here already.
+            match self.step(end, Want::Record, &mut show).transpose()? {
                 None => return Ok(true),
                 Some(ControlFlow::Break(())) => return Ok(false),
                 Some(ControlFlow::Continue(())) => {}
+            }
+            if !self.reach(end).is_some_and(Reach::is_level) {
+                continue;
             }
             match self.run(end, &mut show) {
                 Ok(Pause::Tables) => {}
@@ -279,16 +267,16 @@ impl<'a> LsmRange<'a> {
         end: End,
         mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<Pause, LsmError> {
-        let (cursor, other, bound) = match end {
+        let (reach, other, bound) = match end {
             End::Front => (&mut self.front, &self.back, &self.end),
             End::Back => (&mut self.back, &self.front, &self.start),
         };
-        let Some(cursor) = cursor else {
+        let Some(reach) = reach else {
             return Ok(Pause::End);
         };
-        let taken = other.as_ref().map(Cursor::key).transpose()?;
+        let taken = other.as_ref().map(Reach::last_key).transpose()?;
         let hidden = self.hidden;
-        let pause = cursor.scan_with(end.step(), |key, value| {
+        let pause = reach.scan_with(|key, value| {
             if hidden == 0 && is_reserved(key) {
                 return ControlFlow::Break(Pause::Tables);
             }
@@ -307,28 +295,27 @@ impl<'a> LsmRange<'a> {
     }
 
     fn show(&mut self, end: End) -> Result<Option<RecordRef<'_>>, LsmError> {
-        let (mut key, mut value) = (
-            std::mem::take(&mut self.key),
-            std::mem::take(&mut self.value),
-        );
-        let found = self.step(end, true, |k, v| {
-            key.clear();
-            key.extend_from_slice(k);
-            value.clear();
-            value.extend_from_slice(v);
-        });
-        (self.key, self.value) = (key, value);
-        Ok(found
-            .transpose()?
-            .map(|()| (&self.key[..], &self.value[..])))
+        if self.step(end, Want::Kept, |_, _| ()).transpose()?.is_none() {
+            return Ok(None);
+        }
+        let hidden = self.hidden;
+        let shown = self.reach(end).and_then(Reach::last);
+        Ok(shown.map(|(key, value)| (&key[hidden..], value)))
+    }
+
+    fn reach(&self, end: End) -> Option<&Reach<'a>> {
+        match end {
+            End::Front => self.front.as_ref(),
+            End::Back => self.back.as_ref(),
+        }
     }
 
     pub(super) fn next_key(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        self.step(End::Front, false, |key, _| key.to_vec())
+        self.step(End::Front, Want::Key, |key, _| key.to_vec())
     }
 
     pub(super) fn next_key_back(&mut self) -> Option<Result<Vec<u8>, LsmError>> {
-        self.step(End::Back, false, |key, _| key.to_vec())
+        self.step(End::Back, Want::Key, |key, _| key.to_vec())
     }
 
     fn full(&self, key: &[u8]) -> Vec<u8> {
@@ -344,14 +331,14 @@ impl<'a> LsmRange<'a> {
     fn step<T>(
         &mut self,
         end: End,
-        with_value: bool,
+        want: Want,
         read: impl FnOnce(&[u8], &[u8]) -> T,
     ) -> Option<Result<T, LsmError>> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Done => None,
             State::Broken(error) => Some(Err(error)),
             State::Running(connection) => {
-                let outcome = self.advance(connection, end, with_value, read).transpose();
+                let outcome = self.advance(connection, end, want, read).transpose();
                 match outcome {
                     Some(Ok(_)) => self.state = State::Running(connection),
                     // Let go of the snapshot at once.
@@ -368,33 +355,23 @@ impl<'a> LsmRange<'a> {
         &mut self,
         connection: &'a Connection,
         end: End,
-        with_value: bool,
+        want: Want,
         read: impl FnOnce(&[u8], &[u8]) -> T,
     ) -> Result<Option<T>, LsmError> {
-        let is_open = match end {
-            End::Front => self.front.is_some(),
-            End::Back => self.back.is_some(),
+        let (reach, other, from, bound) = match end {
+            End::Front => (&mut self.front, &self.back, &self.start, &self.end),
+            End::Back => (&mut self.back, &self.front, &self.end, &self.start),
         };
-        let mut step = match (is_open, end) {
-            (true, end) => end.step(),
-            (false, _) => {
-                self.open_end(connection, end)?;
-                Step::Stay
-            }
-        };
-        let (cursor, other, bound) = match end {
-            End::Front => (&mut self.front, &self.back, &self.end),
-            End::Back => (&mut self.back, &self.front, &self.start),
+        let reach = match reach {
+            Some(reach) => reach,
+            None => reach.insert(Reach::open(connection, self.open, end, from)?),
         };
         // Where the other end has been is no record of this one's.
-        let taken = other.as_ref().map(Cursor::key).transpose()?;
-        let Some(cursor) = cursor else {
-            return Ok(None);
-        };
+        let taken = other.as_ref().map(Reach::last_key).transpose()?;
         let hidden = self.hidden;
         let mut read = Some(read);
         loop {
-            let found = cursor.step_with(step, with_value, |record| {
+            let found = reach.next_with(want, |record| {
                 let (key, value) = record?;
                 if hidden == 0 && is_reserved(key) {
                     return Some(None);
@@ -407,53 +384,8 @@ impl<'a> LsmRange<'a> {
             match found {
                 None => return Ok(None),
                 Some(Some(done)) => return Ok(Some(done)),
-                Some(None) => pass_tables(cursor, end)?,
+                Some(None) => reach.pass_tables()?,
             }
-            step = Step::Stay;
-        }
-    }
-
-    /// Opens the cursor of one end, and puts it on the first record that may be within.
-    fn open_end(&mut self, connection: &'a Connection, end: End) -> Result<(), LsmError> {
-        let (place, bound) = match end {
-            End::Front => (&mut self.front, &self.start),
-            End::Back => (&mut self.back, &self.end),
-        };
-        let cursor = place.insert((self.open)(connection)?);
-        match (bound, end) {
-            (Bound::Unbounded, End::Front) => cursor.first(),
-            (Bound::Unbounded, End::Back) => cursor.last(),
-            (Bound::Included(key), _) => cursor.seek(key, end.seek()),
-            (Bound::Excluded(key), _) => {
-                cursor.seek(key, end.seek())?;
-                match cursor.valid() && cursor.compare(key)?.is_eq() {
-                    true => end.go_on(cursor),
-                    false => Ok(()),
-                }
-            }
-        }
-    }
-}
-
-impl End {
-    fn seek(self) -> Seek {
-        match self {
-            End::Front => Seek::AtOrAfter,
-            End::Back => Seek::AtOrBefore,
-        }
-    }
-
-    fn step(self) -> Step {
-        match self {
-            End::Front => Step::On,
-            End::Back => Step::Back,
-        }
-    }
-
-    fn go_on(self, cursor: &mut Cursor<'_>) -> Result<(), LsmError> {
-        match self {
-            End::Front => cursor.next(),
-            End::Back => cursor.prev(),
         }
     }
 }
@@ -465,12 +397,6 @@ enum Pause {
     /// The caller has seen enough.
     Broken,
     End,
-}
-
-/// True for keys of tables, which those who read outside of tables pass over.
-#[inline]
-fn is_reserved(key: &[u8]) -> bool {
-    key.starts_with(&RESERVED)
 }
 
 /// True if a key, come to from this end, is before the bound at the other one, and before what was
@@ -489,25 +415,11 @@ fn is_before(end: End, key: &[u8], bound: &Bound<Vec<u8>>, taken: Option<&[u8]>)
     within && taken.is_none_or(|limit| order(limit).is_lt())
 }
 
-/// Goes behind the keys of tables.
-fn pass_tables(cursor: &mut Cursor<'_>, end: End) -> Result<(), LsmError> {
-    match end {
-        End::Front => cursor.seek(&RESERVED_END, Seek::AtOrAfter),
-        End::Back => {
-            cursor.seek(&RESERVED, Seek::AtOrBefore)?;
-            match cursor.valid() && cursor.compare(&RESERVED)?.is_eq() {
-                true => cursor.prev(),
-                false => Ok(()),
-            }
-        }
-    }
-}
-
 impl Iterator for LsmRange<'_> {
     type Item = Result<Record, LsmError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step(End::Front, true, |key, value| {
+        self.step(End::Front, Want::Record, |key, value| {
             (key.to_vec(), value.to_vec())
         })
     }
@@ -515,7 +427,9 @@ impl Iterator for LsmRange<'_> {
 
 impl DoubleEndedIterator for LsmRange<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(End::Back, true, |key, value| (key.to_vec(), value.to_vec()))
+        self.step(End::Back, Want::Record, |key, value| {
+            (key.to_vec(), value.to_vec())
+        })
     }
 }
 

@@ -90,6 +90,14 @@ impl Transaction<'_> {
 
 /// Reading a table.
 impl Reader {
+    /// The names of all tables in the newest commit, sorted.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn tables(&self) -> Result<Vec<String>, LsmError> {
+        catalog::list(&self.view("list tables")?)
+    }
+
     /// A table, looked up in the newest commit.
     ///
     /// # Errors
@@ -101,6 +109,14 @@ impl Reader {
 
 /// Reading a table.
 impl Snapshot {
+    /// The names of all tables that there were, sorted.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn tables(&self) -> Result<Vec<String>, LsmError> {
+        catalog::list(&self.view("list tables")?)
+    }
+
     /// A table as it was.
     ///
     /// # Errors

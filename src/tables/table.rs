@@ -8,7 +8,9 @@ use crate::db::LsmDb;
 use crate::error::LsmError;
 use crate::read::{LsmRange, View, reads};
 use crate::session::Session;
-use crate::write::{Failed, Transaction, WriteBatch, bounds, ingest, remove_within};
+use crate::write::{
+    Failed, Transaction, WriteBatch, bounds, compares, ingest, remove_within, update,
+};
 
 /// A named key space; made by [`LsmDb::table`] and [`Transaction::table`].
 ///
@@ -96,6 +98,43 @@ impl<'a> Table<'a> {
     /// As [`LsmDb::insert`].
     pub fn remove(&mut self, key: impl AsRef<[u8]>) -> Result<(), LsmError> {
         self.change(|session, prefix| session.delete(&full(prefix, key.as_ref())))
+    }
+
+    /// Puts in place of a value what the closure makes of it; see [`LsmDb::update_with`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), lsmlite_rs::LsmError> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let mut db = lsmlite_rs::LsmDb::open(dir.path().join("demo.lsm"))?;
+    /// let mut visits = db.table("visits")?;
+    /// for page in ["home", "about", "home"] {
+    ///     visits.update_with(page, |old| Some([old.map_or(1, |n| n[0] + 1)]))?;
+    /// }
+    /// assert_eq!(visits.get("home")?, Some(vec![2]));
+    /// assert!(visits.compare_and_swap("about", Some(&[1]), None)?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_with<V: AsRef<[u8]>>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        change: impl FnOnce(Option<&[u8]>) -> Option<V>,
+    ) -> Result<Option<Vec<u8>>, LsmError> {
+        if self.session.connection().in_transaction() {
+            let mut new = None;
+            self.change(|session, prefix| {
+                new = update(session, &full(prefix, key.as_ref()), change)?;
+                Ok(())
+            })?;
+            return Ok(new);
+        }
+        // One that takes everything back if the closure panics.
+        let mut tx = Transaction::begin(self.session)?;
+        let new = tx.table(&self.name)?.update_with(key, change)?;
+        tx.commit()?;
+        Ok(new)
     }
 
     /// Removes all records of the table whose keys are in `range`; see
@@ -222,6 +261,8 @@ impl<'a> Table<'a> {
 fn full(prefix: &[u8], key: &[u8]) -> Vec<u8> {
     [prefix, key].concat()
 }
+
+compares! { impl Table<'_> }
 
 reads! {
     /// Reading. Keys are those of the table.

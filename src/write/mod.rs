@@ -12,3 +12,4 @@ pub use durability::Durability;
 pub(crate) use ingest::{Failed, ingest};
 pub(crate) use remove_range::{bounds, remove_within};
 pub use transaction::Transaction;
+pub(crate) use update::{compares, update};

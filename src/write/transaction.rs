@@ -68,19 +68,17 @@ impl LsmDb {
     /// `LsmBusy` if another handle is still writing then; `LsmReadOnly`; `LsmMisuse` if a
     /// transaction of the compatible face is open; a failure of before.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, LsmError> {
-        let session = self.session_mut("transaction")?;
-        session.begin_new()?;
-        Ok(Transaction {
-            session,
-            level: 1,
-            is_open: true,
-        })
+        Transaction::begin(self.session_mut("transaction")?)
     }
 
     /// Runs a closure in a transaction: commits if it returns `Ok`, and takes everything back
     /// if it returns an error or panics.
     ///
     /// The error can be of the caller's own, as long as an [`LsmError`] turns into it.
+    ///
+    /// If another handle or process is writing, it tries again for as long as the
+    /// [busy timeout](crate::LsmDbBuilder::busy_timeout) says. The closure runs once, when nobody
+    /// can be in its way any more.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -115,6 +113,16 @@ impl LsmDb {
 }
 
 impl<'db> Transaction<'db> {
+    /// Begins one where there is none.
+    pub(crate) fn begin(session: &'db mut Session) -> Result<Transaction<'db>, LsmError> {
+        session.begin_new()?;
+        Ok(Transaction {
+            session,
+            level: 1,
+            is_open: true,
+        })
+    }
+
     /// Begins one within the transaction that is open.
     pub(crate) fn within(session: &'db mut Session) -> Result<Transaction<'db>, LsmError> {
         let level = session.begin_nested()?;
