@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compression::{self, Compression, PageCodec};
+use crate::compression::{self, Compression, PageCodec, ZstdDictionary};
 use crate::config::{BackgroundMode, Mmap, Preset, Safety, Settings};
 use crate::db::LsmDb;
 #[cfg(unix)]
@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::error::LsmError;
 use crate::metrics::LsmMetrics;
 use crate::observe::DbMetrics;
+use crate::verify::{self, VerifyReport};
 
 /// Opens a database with settings of your choice; made by [`LsmDb::builder`].
 ///
@@ -40,6 +41,8 @@ pub struct LsmDbBuilder {
     pub(crate) settings: Settings,
     compression: Compression,
     codec: Option<Arc<dyn PageCodec>>,
+    dictionary: Option<ZstdDictionary>,
+    known_dictionaries: Vec<ZstdDictionary>,
     page_checksums: bool,
     metrics: Option<LsmMetrics>,
 }
@@ -57,6 +60,8 @@ impl LsmDbBuilder {
             settings: Settings::default(),
             compression: Compression::None,
             codec: None,
+            dictionary: None,
+            known_dictionaries: Vec::new(),
             page_checksums: false,
             metrics: None,
         }
@@ -78,12 +83,28 @@ impl LsmDbBuilder {
 
     pub(crate) fn into_settings(self) -> Result<Settings, LsmError> {
         let mut settings = self.settings;
-        let codec = match self.codec {
-            Some(codec) => Some(compression::user_codec(codec)?),
-            None => self.compression.codec()?,
+        let codec = match (self.codec, &self.dictionary) {
+            (Some(codec), _) => Some(compression::user_codec(codec)?),
+            (None, Some(dictionary)) => self.compression.codec_with(dictionary)?,
+            (None, None) => self.compression.codec()?,
         };
-        settings.codecs = compression::choose(codec, self.page_checksums);
+        let level = self.compression.zstd_level();
+        let dictionaries = self.dictionary.iter().chain(&self.known_dictionaries);
+        let others = dictionaries.map(|dictionary| dictionary.codec(level));
+        settings.codecs = compression::choose(codec, self.page_checksums, others.collect());
         Ok(settings)
+    }
+
+    /// Verifies a file that nobody has open; as [`verify_file`](crate::verify_file), which knows
+    /// neither the [codec](Self::codec) nor the [dictionaries](Self::zstd_dictionary) that were given
+    /// here.
+    ///
+    /// # Errors
+    /// As [`verify_file`](crate::verify_file), and a codec or level that is out of range.
+    pub fn verify_file(self, path: impl AsRef<Path>) -> Result<VerifyReport, LsmError> {
+        let codecs = self.into_settings()?.codecs;
+        let known: Vec<_> = codecs.preferred.into_iter().chain(codecs.known).collect();
+        verify::verify_with(path.as_ref(), &known)
     }
 
     /// Sets what a [`Preset`] stands for; its documentation has the table.
@@ -151,9 +172,31 @@ impl LsmDbBuilder {
     /// Compresses a new database with a codec of your own, and recognises files that were
     /// written with it.
     ///
-    /// Its id must be from 20,000 to 999,999,999.
+    /// Its id must be from 20,000 to 99,999,999.
     pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Self {
         self.codec = Some(codec);
+        self
+    }
+
+    /// Compresses a new database with this dictionary, if its codec is
+    /// [Zstandard](Compression::Zstd), and recognises files that were written with it. Default: none.
+    ///
+    /// **It doesn't choose the codec**: without [`compression`](Self::compression) a new file has
+    /// plain pages. See [`ZstdDictionary`] for an example, and for what becomes of a file without its
+    /// dictionary. A second call is about another dictionary for new files; the one before stays
+    /// known.
+    pub fn zstd_dictionary(mut self, dictionary: ZstdDictionary) -> Self {
+        self.known_dictionaries
+            .extend(self.dictionary.replace(dictionary));
+        self
+    }
+
+    /// Recognises files that were written with this dictionary, and doesn't use it for new ones.
+    ///
+    /// For any number of dictionaries, as those of old archives: the file says which it needs.
+    /// What is written to such a file is compressed with the file's dictionary.
+    pub fn known_zstd_dictionary(mut self, dictionary: ZstdDictionary) -> Self {
+        self.known_dictionaries.push(dictionary);
         self
     }
 

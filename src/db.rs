@@ -212,13 +212,24 @@ impl LsmDb {
     ///
     /// # Errors
     /// [`LsmErrorCode::LsmMisuse`] before connecting, [`LsmErrorCode::LsmMismatch`] if the
-    /// codec isn't a built-in one or nothing has been written to the file yet.
+    /// codec isn't a built-in one, such as Zstandard with a dictionary, or nothing has been written to the file yet.
     pub fn get_compression_id(&self) -> Result<LsmCompressionLib, LsmErrorCode> {
         let session = self.session("read the compression id")?;
         let (codec, _) = compression::split_id(session.connection().compression_id()?);
         i32::try_from(codec)
             .map_err(|_| LsmErrorCode::LsmMismatch)
             .and_then(LsmCompressionLib::try_from)
+    }
+
+    /// The [number](crate::compression::ZstdDictionary::number) of the dictionary that the file needs;
+    /// `None` without one, and while nothing has been written to it.
+    ///
+    /// # Errors
+    /// [`LsmErrorCode::LsmMisuse`] before connecting; whatever stands in the way of a read.
+    pub fn zstd_dictionary_number(&self) -> Result<Option<u32>, LsmError> {
+        let session = self.session("read the compression id")?;
+        let (codec, _) = compression::split_id(session.connection().compression_id()?);
+        Ok(compression::number_in(codec))
     }
 
     /// Whether the file has page checksums; `None` while nothing has been written to it.

@@ -172,6 +172,7 @@ mod session;
 mod snapshot;
 mod stats;
 mod tables;
+mod train;
 mod traits;
 #[cfg(feature = "typed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "typed")))]

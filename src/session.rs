@@ -1,12 +1,11 @@
 //! An open database: the caller's connection, its background threads and its metrics.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::background::Background;
-use crate::compression::{CodecChoice, PageCodec};
+use crate::compression::{CodecChoice, FileCodec};
 use crate::config::{Safety, Settings};
 use crate::error::{LsmError, LsmErrorCode};
 use crate::metrics::LsmMetrics;
@@ -121,12 +120,9 @@ impl Session {
         &self.connection
     }
 
-    /// The codec with this id, if it is known here.
-    pub(crate) fn codec(&self, id: u32) -> Option<Arc<dyn PageCodec>> {
-        let mut codecs = self.codecs.preferred.iter().chain(&self.codecs.known);
-        codecs
-            .find(|known| known.id == id)
-            .map(|known| Arc::clone(&known.codec))
+    /// The codecs that are known here.
+    pub(crate) fn codecs(&self) -> impl Iterator<Item = &FileCodec> + Clone {
+        self.codecs.preferred.iter().chain(&self.codecs.known)
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), LsmError> {

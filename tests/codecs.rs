@@ -312,7 +312,17 @@ fn a_panic_in_drop_doesnt_reach_another_database() -> Result {
 #[test]
 fn reserved_codec_ids_are_refused_before_a_file_is_touched() -> Result {
     let dir = tempfile::tempdir()?;
-    for id in [0, 1, 2, 10_001, 10_003, 19_999, 1_000_000_000, u32::MAX] {
+    for id in [
+        0,
+        1,
+        2,
+        10_001,
+        10_003,
+        19_999,
+        100_000_000,
+        1_000_000_000,
+        u32::MAX,
+    ] {
         let error = open(&dir.path().join("r.lsm"), &Moody::new(id)).err();
         let error = error.ok_or("opened")?;
         assert_eq!(error.code(), LsmErrorCode::LsmMisuse);
@@ -320,7 +330,7 @@ fn reserved_codec_ids_are_refused_before_a_file_is_touched() -> Result {
     }
     assert!(common::files_in(dir.path())?.is_empty());
     open(&dir.path().join("r.lsm"), &Moody::new(20_000))?.close()?;
-    open(&dir.path().join("s.lsm"), &Moody::new(999_999_999))?.close()?;
+    open(&dir.path().join("s.lsm"), &Moody::new(99_999_999))?.close()?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::builder::LsmDbBuilder;
-use crate::compression::{CodecChoice, FileCodec};
+use crate::compression::{self, CodecChoice, FileCodec};
 use crate::config::{Safety, Settings};
 use crate::db::LsmDb;
 use crate::env::Env;
@@ -363,8 +363,10 @@ impl Source {
             id => {
                 let found = (codecs.preferred.iter().chain(&codecs.known)).find(|c| c.id == id);
                 let unknown = || {
+                    let known = codecs.known.iter().map(|known| known.id);
                     LsmError::new(OPERATION, LsmErrorCode::LsmMismatch)
                         .with_path(self.connection.path())
+                        .with_message(compression::unknown(id, known))
                 };
                 Some(found.ok_or_else(unknown)?.clone())
             }

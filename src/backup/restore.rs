@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::draft::Target;
 use super::report::BackupReport;
-use crate::compression::{self, PageCodec};
+use crate::compression::{self, ANY_LEVEL, PageCodec, ZstdDictionary};
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::verify;
@@ -77,10 +77,16 @@ impl Restore {
     /// Also verifies backups that were written with a codec of your own.
     ///
     /// # Errors
-    /// Its id is lower than 20,000.
+    /// Its id isn't from 20,000 to 99,999,999.
     pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Result<Restore, LsmError> {
         self.codecs.push(compression::user_codec(codec)?);
         Ok(self)
+    }
+
+    /// Also verifies backups that were written with this dictionary.
+    pub fn zstd_dictionary(mut self, dictionary: &ZstdDictionary) -> Restore {
+        self.codecs.push(dictionary.codec(ANY_LEVEL));
+        self
     }
 
     /// Copies, verifies and renames.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FileCodec, PageCodec};
+use super::{FileCodec, PageCodec, ZstdDictionary};
 use crate::error::{LsmError, LsmErrorCode};
 
 /// The page codec of a database, in the interface of 0.2.2.
@@ -86,6 +86,25 @@ impl Compression {
             Compression::Zstd { level } => zstd(check(level, 1..=22)?).map(Some),
         }
     }
+
+    /// The same; Zstandard uses the dictionary.
+    pub(crate) fn codec_with(
+        self,
+        dictionary: &ZstdDictionary,
+    ) -> Result<Option<Arc<dyn PageCodec>>, LsmError> {
+        match (self, self.codec()?) {
+            (Compression::Zstd { level }, Some(_)) => Ok(Some(dictionary.codec(level))),
+            (_, codec) => Ok(codec),
+        }
+    }
+
+    /// The level at which Zstandard goes on writing files that were written with it.
+    pub(crate) fn zstd_level(self) -> u8 {
+        match self {
+            Compression::Zstd { level } => level,
+            _ => super::ANY_LEVEL,
+        }
+    }
 }
 
 impl From<LsmCompressionLib> for Compression {
@@ -133,7 +152,7 @@ fn check(level: u8, allowed: std::ops::RangeInclusive<u8>) -> Result<u8, LsmErro
 }
 
 #[allow(dead_code)] // Every codec may be compiled in.
-fn missing(feature: &str) -> LsmError {
+pub(super) fn missing(feature: &str) -> LsmError {
     let message = format!("this build can't use {feature}: enable the feature `{feature}`");
     LsmError::new("open", LsmErrorCode::LsmMismatch).with_message(message)
 }

@@ -41,6 +41,7 @@
 //! | LZ4 | 10,001 | 1,000,010,001 |
 //! | zlib | 10,002 | 1,000,010,002 |
 //! | Zstandard | 10,003 | 1,000,010,003 |
+//! | Zstandard with dictionary *d* | 100,000,000 + 1,000,000 × *d* + fingerprint | 1,000,000,000 more |
 //! | one of your own | its id, *n* | 1,000,000,000 + *n* |
 //!
 //! To lsmlite-rs 0.2.2 and to plain lsm1 such a file is one with an unknown codec: they refuse it
@@ -73,12 +74,16 @@
 mod builtin;
 mod checked;
 mod checksums;
+mod dictionary;
 #[cfg(feature = "lz4")]
 mod lz4;
+mod unknown;
 #[cfg(feature = "zlib")]
 mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
+#[cfg(feature = "zstd")]
+mod zstd_dictionary;
 
 use std::sync::Arc;
 
@@ -88,6 +93,9 @@ pub(crate) use builtin::for_compatible_face;
 pub use builtin::{Compression, LsmCompressionLib};
 pub(crate) use checked::Checked;
 pub(crate) use checksums::{FileCodec, ID_OFFSET, checksum, run_number, split_id};
+pub use dictionary::ZstdDictionary;
+pub(crate) use dictionary::number_in;
+pub(crate) use unknown::unknown;
 
 /// Why a codec could not do its work; the text ends up in the [`LsmError`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,7 +158,7 @@ impl CodecError {
 pub trait PageCodec: Send + Sync + 'static {
     /// The number that is stored in the file and finds the codec again.
     ///
-    /// Take one from 20,000 to 999,999,999: the others belong to lsm1 and to this crate.
+    /// Take one from 20,000 to 99,999,999: the others belong to lsm1 and to this crate.
     fn id(&self) -> u32;
 
     /// The most bytes that [`compress`](Self::compress) can need for `plain_len` bytes.
@@ -174,8 +182,11 @@ pub trait PageCodec: Send + Sync + 'static {
     fn decompress(&self, packed: &[u8], out: &mut [u8]) -> Result<usize, CodecError>;
 }
 
-/// The lowest id for codecs of users.
-pub(crate) const FIRST_USER_ID: u32 = 20_000;
+/// The ids for codecs of users.
+pub(crate) const USER_IDS: std::ops::Range<u32> = 20_000..dictionary::FIRST_ID;
+
+/// For codecs of Zstandard that only read.
+pub(crate) const ANY_LEVEL: u8 = 3;
 
 /// What a connection needs to know of codecs.
 #[derive(Clone, Default)]
@@ -188,12 +199,17 @@ pub(crate) struct CodecChoice {
     pub(crate) plain_pages: bool,
 }
 
-/// New files are written with `codec` (`None` means plain pages), existing ones recognised.
-pub(crate) fn choose(codec: Option<Arc<dyn PageCodec>>, page_checksums: bool) -> CodecChoice {
+/// New files are written with `codec` (`None` means plain pages), existing ones recognised, and
+/// those of the `others`.
+pub(crate) fn choose(
+    codec: Option<Arc<dyn PageCodec>>,
+    page_checksums: bool,
+    others: Vec<Arc<dyn PageCodec>>,
+) -> CodecChoice {
     let without = codec.clone().map(FileCodec::new);
     let with = FileCodec::with_page_checksums(codec);
     let mut known: Vec<_> = without.iter().chain([&with]).cloned().collect();
-    for codec in builtin::compiled_in() {
+    for codec in builtin::compiled_in().into_iter().chain(others) {
         known.push(FileCodec::new(Arc::clone(&codec)));
         known.push(FileCodec::with_page_checksums(Some(codec)));
     }
@@ -210,10 +226,11 @@ pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>
     // Asked for once: a codec that gave another answer later would get its pages taken for
     // those of another one.
     let id = codec.id();
-    if !(FIRST_USER_ID..ID_OFFSET).contains(&id) {
+    if !USER_IDS.contains(&id) {
         let message = format!(
-            "codec id {id} is reserved; choose one from {FIRST_USER_ID} to {}",
-            ID_OFFSET - 1
+            "codec id {id} is reserved; choose one from {} to {}",
+            USER_IDS.start,
+            USER_IDS.end - 1
         );
         return Err(LsmError::new("open", LsmErrorCode::LsmMisuse).with_message(message));
     }
@@ -222,7 +239,5 @@ pub(crate) fn user_codec(codec: Arc<dyn PageCodec>) -> Result<Arc<dyn PageCodec>
 
 /// These codecs and the built-in ones, each with and without page checksums.
 pub(crate) fn all(others: &[Arc<dyn PageCodec>]) -> Vec<FileCodec> {
-    let others = others.iter().cloned().map(Some).chain([None]);
-    let choices = others.map(|codec| choose(codec, false));
-    choices.flat_map(|choice| choice.known).collect()
+    choose(None, false, others.to_vec()).known
 }

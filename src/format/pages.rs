@@ -20,10 +20,12 @@ use std::sync::Arc;
 
 use super::Fault;
 use super::chain::{Chain, Kind};
+use super::checkpoint::Checkpoint;
 use super::layout::{CHECKSUM, Layout};
 use super::page::Page;
 use super::source::Source;
-use crate::compression::PageCodec;
+use crate::compression::{FileCodec, PageCodec, unknown};
+use crate::error::{LsmError, LsmErrorCode};
 
 /// Bytes of one length.
 const LENGTH: u64 = 3;
@@ -56,6 +58,24 @@ impl<'a> Pages<'a> {
             codec,
             bytes: Cell::new(0),
         }
+    }
+
+    /// The pages that a checkpoint knows, unpacked by the codec with its id.
+    ///
+    /// # Errors
+    /// None of the codecs has it; the error says what the file needs.
+    pub(crate) fn of<'c>(
+        source: &'a dyn Source,
+        checkpoint: &Checkpoint,
+        known: impl Iterator<Item = &'c FileCodec> + Clone,
+    ) -> Result<Pages<'a>, LsmError> {
+        let codec = known.clone().find(|known| known.id == checkpoint.codec);
+        if checkpoint.layout.packed && codec.is_none() {
+            let message = unknown(checkpoint.codec, known.map(|known| known.id));
+            return Err(LsmError::new("open", LsmErrorCode::LsmMismatch).with_message(message));
+        }
+        let codec = codec.map(|known| Arc::clone(&known.codec));
+        Ok(Pages::new(source, checkpoint.layout, codec))
     }
 
     /// False if there is no codec for the pages of this file.

@@ -38,7 +38,7 @@ pub struct FileLayout {
     pub checkpoint: u64,
     /// The id of the page codec; 1: none.
     pub codec_id: u32,
-    /// Its name: `none`, `lz4`, `zlib`, `zstd`, or `unknown`.
+    /// Its name: `none`, `lz4`, `zlib`, `zstd`, `zstd-dictionary`, or `unknown`.
     pub codec: &'static str,
     /// True if every page carries a checksum.
     pub page_checksums: bool,
@@ -200,6 +200,7 @@ pub(super) fn layout(checkpoint: &Checkpoint, runs: &[Run]) -> FileLayout {
             10_001 => "lz4",
             10_002 => "zlib",
             10_003 => "zstd",
+            _ if compression::number_in(codec_id).is_some() => "zstd-dictionary",
             _ => "unknown",
         },
         page_checksums,

@@ -349,8 +349,12 @@ impl Connection {
             return Ok(());
         }
         let error = LsmError::from_raw(operation, rc).with_path(&self.path);
+        let (system, codec) = (take_failure(), self.hooks.report().take());
+        if let Some(message) = self.hooks.mismatch().filter(|_| rc == ffi::LSM_MISMATCH) {
+            return Err((error.with_message(message), Culprit::Engine));
+        }
         // The system's own words say more than the engine's.
-        Err(match (take_failure(), self.hooks.report().take()) {
+        Err(match (system, codec) {
             (Some(message), _) => (error.with_message(message), Culprit::System),
             (None, Some(message)) => (error.with_message(message), Culprit::Codec),
             (None, None) => (error, Culprit::Engine),

@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compression::{self, CodecChoice, CodecError, FileCodec, PageCodec};
@@ -19,6 +19,8 @@ use crate::{ffi, raw::params};
 pub(super) struct Report {
     /// The last thing that the engine or a codec complained about.
     last: Mutex<Option<String>>,
+    /// The id of a file whose codec isn't known.
+    unknown: AtomicU32,
     /// A codec is running, so lsm1 is in the middle of a call on this connection.
     in_codec: AtomicBool,
 }
@@ -69,6 +71,7 @@ struct Slot {
 struct Factory {
     slots: Vec<Slot>,
     plain_pages: bool,
+    report: Arc<Report>,
 }
 
 impl Hooks {
@@ -83,6 +86,7 @@ impl Hooks {
             factory: Arc::new(Factory {
                 slots: all.map(slot).collect(),
                 plain_pages: choice.plain_pages,
+                report: Arc::clone(&report),
             }),
             preferred: choice.preferred.as_ref().map(slot).map(Arc::new),
             report: Arc::clone(&report),
@@ -91,6 +95,13 @@ impl Hooks {
 
     pub(super) fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// What a file needs that was refused because its codec isn't known.
+    pub(super) fn mismatch(&self) -> Option<String> {
+        let id = self.report.unknown.load(Ordering::Relaxed);
+        let known = self.factory.slots.iter().map(|slot| slot.file.id);
+        (id != 0).then(|| compression::unknown(id, known))
     }
 
     /// Hands the contexts to lsm1.
@@ -171,7 +182,10 @@ unsafe extern "C" fn factory_shim(ctx: *mut c_void, db: *mut ffi::lsm_db, id: c_
         Some(slot) => slot.hooks(),
         None if factory.plain_pages && id == ffi::LSM_COMPRESSION_NONE as c_uint => plain_pages(),
         // lsm1 reports the mismatch itself when the codec hasn't changed.
-        None => return ffi::LSM_OK,
+        None => {
+            factory.report.unknown.store(id, Ordering::Relaxed);
+            return ffi::LSM_OK;
+        }
     };
     // SAFETY: lsm1 calls the factory with its own live handle and allows this call in it;
     // the slot is part of the factory's context, which outlives the handle.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::{Backup, BackupProgress, Target};
 use crate::builder::LsmDbBuilder;
-use crate::compression::{Compression, LsmCompressionLib};
+use crate::compression::{self, Compression, ZstdDictionary};
 use crate::db::LsmDb;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::inspect::file_info;
@@ -66,6 +66,8 @@ pub struct RecompressReport {
 #[derive(Default)]
 pub struct Recompress {
     compression: Option<Compression>,
+    dictionary: Option<ZstdDictionary>,
+    known_dictionaries: Vec<ZstdDictionary>,
     page_checksums: Option<bool>,
     page_size_bytes: Option<u32>,
     block_size_kib: Option<u32>,
@@ -85,9 +87,24 @@ impl Recompress {
         Recompress::default()
     }
 
-    /// Another codec, or another level of the same. Default: the codec that it has.
+    /// Another codec, or another level of the same. Default: the codec that it has, and the same
+    /// dictionary.
     pub fn compression(mut self, compression: Compression) -> Recompress {
         self.compression = Some(compression);
+        self
+    }
+
+    /// Compresses the new file with this dictionary, if its codec is Zstandard.
+    ///
+    /// To leave a dictionary out, set [`compression`](Self::compression) and no dictionary.
+    pub fn zstd_dictionary(mut self, dictionary: ZstdDictionary) -> Recompress {
+        self.dictionary = Some(dictionary);
+        self
+    }
+
+    /// Reads a file that was compressed with this dictionary.
+    pub fn known_zstd_dictionary(mut self, dictionary: ZstdDictionary) -> Recompress {
+        self.known_dictionaries.push(dictionary);
         self
     }
 
@@ -142,6 +159,10 @@ impl Recompress {
             Some(_) => LsmDb::builder().read_only(true),
             None => LsmDb::builder().create(false),
         };
+        let dictionaries = self.known_dictionaries.iter().chain(&self.dictionary);
+        let db = dictionaries
+            .cloned()
+            .fold(db, LsmDbBuilder::known_zstd_dictionary);
         let db = db.open(path).map_err(during)?;
         let mut backup = Backup::new(&db)
             .map_err(during)?
@@ -178,23 +199,33 @@ impl Recompress {
                 .with_path(session.connection().path())
                 .with_message(format!("the checkpoint in use {problem}"))
         })?;
+        let mut dictionary = self.dictionary.clone();
         let compression = match self.compression {
             Some(compression) => compression,
-            None => db
-                .get_compression_id()
-                .or(match session.connection().compression_id()? {
-                    0 => Ok(LsmCompressionLib::NoCompression),
-                    _ => Err(LsmErrorCode::LsmMismatch),
-                })
-                .map_err(|code| {
-                    let error = LsmError::new(OPERATION, code);
-                    error.with_path(session.connection().path())
-                })?
-                .into(),
+            None => match compression::split_id(session.connection().compression_id()?).0 {
+                0 => Compression::None,
+                id if compression::number_in(id).is_some() => {
+                    let known = self.known_dictionaries.iter();
+                    let same = || known.clone().find(|known| known.codec_id() == id).cloned();
+                    dictionary = dictionary.or_else(same);
+                    Compression::ZSTD
+                }
+                _ => db
+                    .get_compression_id()
+                    .map_err(|code| {
+                        let error = LsmError::new(OPERATION, code);
+                        error.with_path(session.connection().path())
+                    })?
+                    .into(),
+            },
         };
         let page = u32::try_from(old.layout.page).unwrap_or(4096);
         let block_kib = u32::try_from(old.layout.block / 1024).unwrap_or(8192);
-        Ok(LsmDb::builder()
+        let builder = LsmDb::builder();
+        let builder = dictionary
+            .into_iter()
+            .fold(builder, LsmDbBuilder::zstd_dictionary);
+        Ok(builder
             .compression(compression)
             .page_checksums(self.page_checksums.unwrap_or(old.layout.checked))
             .page_size_bytes(self.page_size_bytes.unwrap_or(page))

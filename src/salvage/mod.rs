@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::builder::LsmDbBuilder;
-use crate::compression::{self, FileCodec, PageCodec};
+use crate::compression::{self, ANY_LEVEL, FileCodec, PageCodec, ZstdDictionary};
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::format::checkpoint::{Checkpoint, Header};
@@ -122,10 +122,16 @@ impl Salvage {
     /// Also reads files that were written with a codec of your own.
     ///
     /// # Errors
-    /// Its id is lower than 20,000.
+    /// Its id isn't from 20,000 to 99,999,999.
     pub fn codec(mut self, codec: Arc<dyn PageCodec>) -> Result<Salvage, LsmError> {
         self.codecs.push(compression::user_codec(codec)?);
         Ok(self)
+    }
+
+    /// Also reads files that were written with this dictionary.
+    pub fn zstd_dictionary(mut self, dictionary: &ZstdDictionary) -> Salvage {
+        self.codecs.push(dictionary.codec(ANY_LEVEL));
+        self
     }
 
     /// How the new database is opened. Default: [`LsmDb::builder`](crate::LsmDb::builder). It must be a builder for real
@@ -263,14 +269,8 @@ impl<'a> Input<'a> {
     }
 
     fn pages_of(&self, checkpoint: &Checkpoint) -> Result<Pages<'a>, LsmError> {
-        let id = checkpoint.codec;
-        let codec = self.codecs.iter().find(|known| known.id == id);
-        let codec = codec.map(|known| Arc::clone(&known.codec));
-        if checkpoint.layout.packed && codec.is_none() {
-            let error = LsmError::new(OPERATION, LsmErrorCode::LsmMismatch);
-            return Err(error.with_message(format!("the codec with the id {id} isn't known here")));
-        }
-        Ok(Pages::new(self.source, checkpoint.layout, codec))
+        Pages::of(self.source, checkpoint, self.codecs.iter())
+            .map_err(|error| error.during(OPERATION))
     }
 }
 

@@ -6,10 +6,9 @@ mod report;
 mod serialize;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compression::{self, FileCodec, PageCodec};
+use crate::compression::{self, FileCodec};
 use crate::db::LsmDb;
 use crate::env::Env;
 use crate::error::{LsmError, LsmErrorCode};
@@ -69,8 +68,7 @@ impl LsmDb {
             // Nothing was written to the file yet.
             Ok(checkpoint) if checkpoint.levels.is_empty() => {}
             Ok(checkpoint) => {
-                let codec = session.codec(checkpoint.codec);
-                read(&pinned, &checkpoint, codec, &mut report)
+                read(&pinned, &checkpoint, session.codecs(), &mut report)
                     .map_err(|error| error.with_path(connection.path()))?;
             }
             Err(problem) => {
@@ -129,9 +127,7 @@ pub(crate) fn verify_with(path: &Path, known: &[FileCodec]) -> Result<VerifyRepo
     let mut report = start(&headers);
     if let Some(checkpoint) = newest(&headers) {
         if !checkpoint.levels.is_empty() {
-            let codec = known.iter().find(|known| known.id == checkpoint.codec);
-            let codec = codec.map(|known| Arc::clone(&known.codec));
-            read(&source, checkpoint, codec, &mut report).map_err(failed)?;
+            read(&source, checkpoint, known.iter(), &mut report).map_err(failed)?;
         }
         if self::headers(&source).map(|h| h.checkpoint().map(|c| c.id))
             != headers.each_ref().map(|h| h.checkpoint().map(|c| c.id))
@@ -146,20 +142,13 @@ pub(crate) fn verify_with(path: &Path, known: &[FileCodec]) -> Result<VerifyRepo
 }
 
 /// Reads all of the file that a checkpoint refers to.
-fn read(
+fn read<'c>(
     source: &dyn Source,
     checkpoint: &Checkpoint,
-    codec: Option<Arc<dyn PageCodec>>,
+    known: impl Iterator<Item = &'c FileCodec> + Clone,
     report: &mut VerifyReport,
 ) -> Result<(), LsmError> {
-    if checkpoint.layout.packed && codec.is_none() {
-        let error = LsmError::new(OPERATION, LsmErrorCode::LsmMismatch);
-        return Err(error.with_message(format!(
-            "the codec with the id {} isn't known here",
-            checkpoint.codec
-        )));
-    }
-    let pages = Pages::new(source, checkpoint.layout, codec);
+    let pages = Pages::of(source, checkpoint, known).map_err(|error| error.during(OPERATION))?;
     check::check(&pages, checkpoint, report);
     report.bytes += pages.bytes_read();
     Ok(())

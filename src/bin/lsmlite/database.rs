@@ -9,6 +9,7 @@ use lsmlite_rs::inspect::{FileKind, file_kind};
 use lsmlite_rs::{LsmDb, LsmDbBuilder, LsmError, LsmErrorCode};
 
 use crate::context::Context;
+use crate::dictionary::Dictionaries;
 use crate::exit::{self, Failure, Status, without_number};
 use crate::interrupt;
 use crate::records::Defaults;
@@ -37,6 +38,8 @@ pub struct Access {
         hide_default_value = true
     )]
     pub wait: Seconds,
+    #[command(flatten)]
+    pub dictionaries: Dictionaries,
 }
 
 /// A number of seconds on the command line.
@@ -108,6 +111,7 @@ impl Database {
 
     fn open(&self, builder: LsmDbBuilder, create: bool) -> Result<LsmDb, Failure> {
         check(&self.file, create)?;
+        let builder = self.access.dictionaries.apply(builder)?;
         let start = Instant::now();
         loop {
             match builder.clone().open(&self.file) {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `context` | what holds for all of them: quiet, colours, notes and progress on stderr |
 //! | `database` | the arguments that name a database, opening it, and what to say if that fails |
+//! | `dictionary` | the argument that names zstd dictionaries |
 //! | `exit` | exit statuses and failures |
 //! | `fields` | records out of JSON lines and CSV whose fields are chosen by name |
 //! | `input` | stdin, for which a signal doesn't wait |
@@ -23,6 +24,7 @@
 mod commands;
 mod context;
 mod database;
+mod dictionary;
 mod exit;
 mod fields;
 mod input;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use lsmlite_rs::{VerifyReport, verify_file};
+use lsmlite_rs::{LsmDb, VerifyReport};
 use serde_json::{Value, json};
 
 use crate::context::{Context, Style};
 use crate::database::{Seconds, check, explain};
+use crate::dictionary::Dictionaries;
 use crate::exit::{Failure, Outcome, Status};
 use crate::interrupt;
 use crate::report::{Reporting, bytes, count, grouped};
@@ -36,6 +37,8 @@ pub struct Check {
     #[arg(long, value_name = "SECONDS", default_value = "0", hide_default_value = true)]
     wait: Seconds,
     #[command(flatten)]
+    dictionaries: Dictionaries,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
@@ -56,9 +59,10 @@ impl Check {
 
     fn check(&self, context: &Context, file: &Path) -> Outcome {
         check(file, false)?;
+        let builder = self.dictionaries.apply(LsmDb::builder())?;
         let start = Instant::now();
         let report = loop {
-            match verify_file(file) {
+            match builder.clone().verify_file(file) {
                 Err(error) if error.is_busy() && start.elapsed() < self.wait.0 => {
                     std::thread::sleep(std::time::Duration::from_millis(100));
                     interrupt::check()?;

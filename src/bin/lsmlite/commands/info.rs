@@ -66,6 +66,11 @@ fn text(info: &FileInfo) -> String {
         return lines.text();
     };
     let codec = match layout.codec {
+        "zstd-dictionary" => format!(
+            "zstd with dictionary {}, its id is {}",
+            layout.codec_id / 1_000_000 - 100,
+            layout.codec_id
+        ),
         "unknown" => format!("unknown, its id is {}", layout.codec_id),
         codec => codec.to_owned(),
     };

@@ -49,6 +49,7 @@ register! {
     backup Backup,
     restore Restore,
     recompress Recompress,
+    train Train,
     shell Shell,
     bench Bench,
     top Top,

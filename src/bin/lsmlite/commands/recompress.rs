@@ -8,6 +8,7 @@ use lsmlite_rs::recompress::Recompress as Job;
 
 use crate::context::Context;
 use crate::database::{check, explain_target};
+use crate::dictionary::{self, Dictionaries};
 use crate::exit::{Outcome, Status};
 use crate::interrupt;
 use crate::new_file::{Codec, NewFile};
@@ -23,13 +24,19 @@ use crate::report::{bytes, count};
 Examples:
   lsmlite recompress cities.lsm --compression zstd:9 --page-checksums
   lsmlite recompress cities.lsm --compression none --page-size 16384
-  lsmlite recompress cities.lsm --compression zstd:19 --output archive.lsm")]
+  lsmlite recompress cities.lsm --compression zstd:19 --output archive.lsm
+  lsmlite recompress cities.lsm --compression zstd --new-dictionary cities-7.dict")]
 pub struct Recompress {
     /// The database file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     new_file: NewFile,
+    #[command(flatten)]
+    dictionaries: Dictionaries,
+    /// A zstd dictionary for the new file; otherwise it keeps its own, unless --compression is given
+    #[arg(long, value_name = "DICTIONARY")]
+    new_dictionary: Option<PathBuf>,
     /// Leave the file as it is, and write a new one
     #[arg(short, long, value_name = "NEW")]
     output: Option<PathBuf>,
@@ -52,6 +59,11 @@ impl Recompress {
                 false => ControlFlow::Continue(()),
             }
         });
+        let known = self.dictionaries.read()?.into_iter();
+        job = known.fold(job, Job::known_zstd_dictionary);
+        if let Some(file) = &self.new_dictionary {
+            job = job.zstd_dictionary(dictionary::read(file)?);
+        }
         if let Some(Codec(codec)) = compression {
             job = job.compression(codec);
         }

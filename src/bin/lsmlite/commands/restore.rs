@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::database::{check, explain_target};
+use crate::dictionary::Dictionaries;
 use crate::exit::{Outcome, Status};
 use crate::interrupt::DraftsBeside;
 use crate::report::{bytes, count};
@@ -29,13 +30,19 @@ pub struct Restore {
     /// Replace the database that is there, damaged or not
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    dictionaries: Dictionaries,
 }
 
 impl Restore {
     pub fn run(self, context: &Context) -> Outcome {
         check(&self.backup, false)?;
         let _drafts = DraftsBeside::new(&self.file);
-        let restored = lsmlite_rs::Restore::new()
+        let known = self.dictionaries.read()?;
+        let job = lsmlite_rs::Restore::new();
+        let restored = known
+            .iter()
+            .fold(job, lsmlite_rs::Restore::zstd_dictionary)
             .overwrite(self.overwrite)
             .run(&self.backup, &self.file);
         let report =

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::database::{check, explain, explain_target, refuse_existing};
+use crate::dictionary::Dictionaries;
 use crate::exit::{Outcome, Status};
 use crate::interrupt::Draft;
 use crate::new_file::NewFile;
@@ -34,6 +35,8 @@ pub struct Salvage {
     #[command(flatten)]
     new_file: NewFile,
     #[command(flatten)]
+    dictionaries: Dictionaries,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
@@ -44,8 +47,11 @@ impl Salvage {
         let draft = Draft::beside(&self.new);
         let bar = context.progress("copying, records", None);
         let shown = bar.clone();
-        let builder = LsmDb::builder().use_log(false);
-        let done = Job::new()
+        let builder = self.dictionaries.apply(LsmDb::builder().use_log(false))?;
+        let known = self.dictionaries.read()?;
+        let done = known
+            .iter()
+            .fold(Job::new(), Job::zstd_dictionary)
             .target(self.new_file.apply(builder))
             .on_progress(move |so_far| shown.set_position(so_far.records))
             .run(&self.file, draft.path());

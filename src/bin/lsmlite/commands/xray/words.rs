@@ -99,7 +99,7 @@ pub fn summary(map: &FileMap) -> Vec<String> {
     lines.push(format!("{bytes}, checkpoint {}", grouped(layout.checkpoint)));
     let codec = match layout.codec {
         "none" => "no codec".to_owned(),
-        "unknown" => format!(
+        "unknown" | "zstd-dictionary" => format!(
             "a codec that isn't known here, {}: keys and free blocks weren't read",
             layout.codec_id
         ),
