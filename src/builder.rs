@@ -163,7 +163,8 @@ impl LsmDbBuilder {
 
     /// Compresses a new database with a built-in codec. Default: [`Compression::None`].
     ///
-    /// An existing file keeps its codec, whatever is set here.
+    /// An existing file keeps its codec, whatever is set here. Which one, at which level and with
+    /// which page size: [a table](crate::compression#what-compression-costs) has sizes and times.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
@@ -376,6 +377,9 @@ impl LsmDbBuilder {
 
     /// Page size of a new database in bytes, a power of two from 256 to 65,536.
     /// Default: 4096. A block must hold at least eight pages.
+    ///
+    /// With a codec it decides what a single `get` costs, and how small the file is: see
+    /// [the table](crate::compression#what-compression-costs).
     pub fn page_size_bytes(mut self, bytes: u32) -> Self {
         self.settings.page_size_bytes = bytes;
         self

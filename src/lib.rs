@@ -12,6 +12,7 @@
 //!   [`LsmDb::into_writer`] lets several threads write.
 //! - [`LsmDb::backup`] copies a database that is in use; [`LsmDb::verify`] and [`salvage()`] are for
 //!   damaged ones.
+//! - [`compression`] has the codecs, dictionaries for Zstandard, and a table of what they cost.
 //! - [`LsmDb::builder`] has every setting, [presets](config::Preset) for common purposes, and a
 //!   [limit for memory](LsmDbBuilder::memory_limit_kib).
 //!

@@ -39,6 +39,8 @@ impl TryFrom<i32> for LsmCompressionLib {
 
 /// A built-in page codec and its level, for [`LsmDbBuilder`](crate::LsmDbBuilder).
 ///
+/// What they cost is in [a table](super#what-compression-costs).
+///
 /// The level matters only when pages are written: a file written at any level is read by
 /// all. Each codec needs the feature of its name (`lz4`, `zlib`, `zstd`; all on by
 /// default); opening with one that isn't compiled in is an error.
@@ -62,7 +64,8 @@ pub enum Compression {
         /// 0 to 9.
         level: u8,
     },
-    /// Zstandard. Level 1 to 22; 3 is the default.
+    /// Zstandard. Level 1 to 22; 3 is the default. Small pages of similar records want a
+    /// [dictionary](super::ZstdDictionary).
     Zstd {
         /// 1 to 22.
         level: u8,

@@ -24,9 +24,9 @@ const MOST: u32 = 899;
 /// its dictionary, or with another one that has the same number, is
 /// [`LsmMismatch`](LsmErrorCode::LsmMismatch), and the error names the dictionary.
 ///
-/// It pays with small pages of similar records, and most where single records are read: pages of
-/// 1 KiB with a dictionary are about as small together as pages of 16 KiB without, and take a
-/// fraction of the time to decompress. See the [table](super#what-compression-costs).
+/// It pays with small pages of similar records, as they are best where single records are read. In
+/// [the table](super#what-compression-costs) a file with pages of 4 KiB and a dictionary is as small
+/// as one with pages of 16 KiB without.
 ///
 /// Cloning is cheap, and clones share what Zstandard makes of it.
 ///
@@ -151,7 +151,7 @@ impl ZstdDictionary {
     /// [`LsmDb::train_zstd_dictionary`](crate::LsmDb::train_zstd_dictionary), which takes pages of a
     /// database, does better than single records. A hundred times as many bytes of samples as of
     /// dictionary are enough, and all of them are in memory at once. Training a dictionary of
-    /// 16 KiB takes about a second.
+    /// 16 KiB took a tenth of a second.
     ///
     /// # Errors
     /// [`LsmMisuse`](LsmErrorCode::LsmMisuse) for a number that isn't from 1 to 899, a size that

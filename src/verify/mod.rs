@@ -92,8 +92,8 @@ impl LsmDb {
 /// After a power failure one of the header pages may be reported although nothing is lost: the
 /// checkpoint that was being written then. The next one overwrites it.
 ///
-/// Recognises the codecs that come with the crate. For others open the database with its codec and
-/// use [`LsmDb::verify`].
+/// Recognises the codecs that come with the crate. For others, and for dictionaries, there is
+/// [`LsmDbBuilder::verify_file`](crate::LsmDbBuilder::verify_file).
 ///
 /// ```
 /// # fn main() -> Result<(), lsmlite_rs::LsmError> {

@@ -6,6 +6,7 @@ mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod damaged;
+mod dictionary;
 mod failures;
 mod files;
 mod golden;

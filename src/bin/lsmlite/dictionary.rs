@@ -12,14 +12,14 @@ use crate::exit::{Failure, Status};
 #[derive(Args)]
 pub struct Dictionaries {
     /// A zstd dictionary that the file may need; may be repeated
-    #[arg(long = "dictionary", value_name = "DICTIONARY")]
-    files: Vec<PathBuf>,
+    #[arg(long, value_name = "DICTIONARY")]
+    dictionary: Vec<PathBuf>,
 }
 
 impl Dictionaries {
     /// All of them.
     pub fn read(&self) -> Result<Vec<ZstdDictionary>, Failure> {
-        self.files.iter().map(|file| read(file)).collect()
+        self.dictionary.iter().map(|file| read(file)).collect()
     }
 
     /// Makes them known; the last one is for a new file whose codec is zstd.
