@@ -8,8 +8,6 @@
 
 #![allow(missing_docs)]
 
-#[allow(dead_code)]
-#[path = "common/mod.rs"]
 mod common;
 
 use std::fs;

@@ -573,19 +573,19 @@ fn damaged_pages_are_errors() -> Result {
 #[test]
 fn random_histories_with_a_dictionary_agree_with_an_ordered_map() -> Result {
     let dictionary = dictionary(7, 1)?;
-    for seed in 0..common::setting("LSMLITE_HISTORIES", 20) {
+    for seed in 0..common::setting("LSMLITE_HISTORIES", 10) {
         let _repeat = common::Repeat(format!("seed {seed}"));
         let mut random = SplitMix64::new(seed);
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("history.lsm");
-        let level = random.pick(&[1, 3, 9, 19]);
+        let level = random.pick(&[1, 3, 9]);
         let settings = histories::any_settings(&mut random)
             .multi_process(false)
             .compression(Compression::Zstd { level })
             .zstd_dictionary(dictionary.clone());
         let mut db = settings.clone().open(&path)?;
         let mut model = Model::new();
-        for _ in 0..400 {
+        for _ in 0..300 {
             match random.below(40) {
                 0 => db.flush()?,
                 1 => drop(db.work(random.below(40) as u32)?),

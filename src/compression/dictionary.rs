@@ -95,9 +95,8 @@ impl ZstdDictionary {
             )));
         }
         let mut bytes: Box<[u8]> = trained.into();
-        match bytes.first_chunk_mut::<8>() {
-            Some([0x37, 0xa4, 0x30, 0xec, id @ ..]) => *id = number.to_le_bytes(),
-            _ => {}
+        if let Some([0x37, 0xa4, 0x30, 0xec, id @ ..]) = bytes.first_chunk_mut::<8>() {
+            *id = number.to_le_bytes();
         }
         Self::from_bytes(&bytes)
     }
