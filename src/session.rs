@@ -132,6 +132,11 @@ impl Session {
         })
     }
 
+    /// Says which keys are written next, in the open transaction.
+    pub(crate) fn expect<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        self.connection.expect(keys);
+    }
+
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), LsmError> {
         self.write(Operation::Remove(key.len()), |connection| {
             connection.delete(key)

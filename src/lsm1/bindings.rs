@@ -468,6 +468,11 @@ unsafe extern "C" {
         iDir: ::core::ffi::c_int,
         n: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
+    pub fn lsmlite_expect(
+        db: *mut lsm_db,
+        aRecord: *const lsmlite_record,
+        nRecord: ::core::ffi::c_int,
+    );
     pub fn lsmlite_page_cache(db: *mut lsm_db, nKib: ::core::ffi::c_int) -> ::core::ffi::c_int;
     pub fn lsmlite_cache_hits(db: *mut lsm_db) -> lsm_i64;
     pub fn lsmlite_filter_memory(db: *mut lsm_db, nKib: ::core::ffi::c_int) -> ::core::ffi::c_int;

@@ -93,6 +93,13 @@ int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax
 int lsmlite_csr_pass(lsm_cursor *pCsr, int iDir, int n);
 
 /*
+** Says which keys are written next, in any order, within a transaction: they are then found faster.
+** Only their keys are looked at, and nothing is kept. More than sixteen are too many: the rest is
+** left out.
+*/
+void lsmlite_expect(lsm_db *db, const lsmlite_record *aRecord, int nRecord);
+
+/*
 ** How much memory the connection's page cache may take, in KiB; 2048 by default. To be set before
 ** lsm_open(), else LSM_MISUSE. Pages that are in use come on top.
 */

@@ -20,3 +20,4 @@ pub(crate) use connection::{Connection, Param};
 pub(crate) use cursor::{Cursor, Seek, Step};
 pub(crate) use info::{Description, TreeSize};
 pub(crate) use ingest::{Source, Stop};
+pub(crate) use write::MAX_EXPECTED;

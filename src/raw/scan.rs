@@ -13,7 +13,7 @@ const OPERATION: &str = "next";
 /// So many records are asked for at once; a page of small ones holds about as many.
 const AHEAD: usize = 64;
 
-const NO_RECORD: ffi::lsmlite_record = ffi::lsmlite_record {
+pub(super) const NO_RECORD: ffi::lsmlite_record = ffi::lsmlite_record {
     pKey: ptr::null(),
     pVal: ptr::null(),
     nKey: 0,

@@ -5,12 +5,16 @@ use std::ptr;
 
 use super::Connection;
 use super::connection::Transaction;
+use super::scan::NO_RECORD;
 use crate::error::{LsmError, LsmErrorCode};
 use crate::{ffi, panic};
 
 /// The most bytes of one key and its value together: a little less than 1 GiB. lsm1 counts
 /// in `int`, and its log buffer holds up to two entries with what is added to them.
 pub(crate) const MAX_ENTRY_BYTES: usize = (1 << 30) - (1 << 16);
+
+/// So many keys at once [`expect`](Connection::expect) makes use of.
+pub(crate) const MAX_EXPECTED: usize = 16;
 
 impl Connection {
     /// Inserts or replaces. In a transaction, an error dooms the transaction.
@@ -23,6 +27,27 @@ impl Connection {
             ffi::lsm_insert(db, key.as_ptr().cast(), n_key, value.as_ptr().cast(), n_val)
         };
         self.written("insert", rc)
+    }
+
+    /// Says which keys are inserted or deleted next, in the open transaction, so that they are found
+    /// faster; the first [`MAX_EXPECTED`] of them.
+    pub(crate) fn expect<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        let Ok(db) = self.writable("write") else {
+            return;
+        };
+        let mut records = [NO_RECORD; MAX_EXPECTED];
+        let mut count = 0;
+        for (record, key) in records.iter_mut().zip(keys) {
+            // Too long a key is refused when it is written.
+            let Ok(n_key) = c_int::try_from(key.len()) else {
+                return;
+            };
+            (record.pKey, record.nKey) = (key.as_ptr().cast(), n_key);
+            count += 1;
+        }
+        // SAFETY: `db` is live and ours by `&mut self`; so many of the records are filled in, and
+        // their keys, which outlive this call, are readable for the lengths beside them.
+        unsafe { ffi::lsmlite_expect(db, records.as_ptr(), count) };
     }
 
     /// Deletes a key; it need not exist.

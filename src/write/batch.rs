@@ -7,6 +7,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use super::{Durability, remove_range};
 use crate::db::LsmDb;
 use crate::error::LsmError;
+use crate::raw::MAX_EXPECTED;
 use crate::session::Session;
 
 /// Writes to be made at once, in the order in which they are put in.
@@ -50,6 +51,16 @@ enum Write {
         key: Range<usize>,
     },
     RemoveRange(Bound<Range<usize>>, Bound<Range<usize>>),
+}
+
+impl Write {
+    /// Of a single record.
+    fn key(&self) -> Option<Range<usize>> {
+        match self {
+            Write::Insert { key, .. } | Write::Remove { key } => Some(key.clone()),
+            Write::RemoveRange(..) => None,
+        }
+    }
 }
 
 impl WriteBatch {
@@ -109,37 +120,58 @@ impl WriteBatch {
 
     /// The writes as they are made: by key if there are many, as neighbours in the engine's tree
     /// are found faster. Those of one key stay in their order.
-    fn in_order(&self) -> impl Iterator<Item = &Write> {
-        let key = |write: &Write| match write {
-            Write::Insert { key, .. } | Write::Remove { key } => Some(key.clone()),
-            Write::RemoveRange(..) => None,
+    fn in_order(&self) -> Vec<&Write> {
+        let keyed = |write| Write::key(write).map(|key| (head(&self.bytes[key]), write));
+        let keyed: Option<Vec<_>> = match self.writes.len() {
+            SORTED_FROM.. => self.writes.iter().map(keyed).collect(),
+            _ => None,
         };
-        let mut writes: Vec<_> = self.writes.iter().collect();
-        if writes.len() >= SORTED_FROM && writes.iter().all(|write| key(write).is_some()) {
-            writes.sort_by_key(|write| key(write).map(|key| &self.bytes[key]));
-        }
-        writes.into_iter()
+        let Some(mut writes) = keyed else {
+            return self.writes.iter().collect();
+        };
+        let key = |write: &Write| write.key().map(|key| &self.bytes[key]);
+        writes.sort_by(|(head1, write1), (head2, write2)| {
+            (head1.cmp(head2)).then_with(|| key(write1).cmp(&key(write2)))
+        });
+        writes.into_iter().map(|(_, write)| write).collect()
     }
 
     /// Within a transaction, on keys that begin like this; without a beginning, on plain ones.
     pub(crate) fn apply(&self, session: &mut Session, prefix: &[u8]) -> Result<(), LsmError> {
         let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
-        let full = |range: &Range<usize>| match prefix {
-            [] => Cow::Borrowed(bytes(range)),
-            _ => Cow::Owned([prefix, bytes(range)].concat()),
+        let full = |range: Range<usize>| match prefix {
+            [] => Cow::Borrowed(&self.bytes[range]),
+            _ => Cow::Owned([prefix, &self.bytes[range]].concat()),
         };
-        for write in self.in_order() {
-            match write {
-                Write::Insert { key, value } => session.insert(&full(key), bytes(value))?,
-                Write::Remove { key } => session.delete(&full(key))?,
-                Write::RemoveRange(start, end) => {
-                    let (start, end) = (start.as_ref().map(bytes), end.as_ref().map(bytes));
-                    remove_range::remove_within(session, prefix, (start, end))?;
+        let mut keys = Vec::with_capacity(MAX_EXPECTED);
+        for writes in self.in_order().chunks(MAX_EXPECTED) {
+            keys.clear();
+            keys.extend(writes.iter().map(|write| write.key().map(full)));
+            session.expect(keys.iter().flatten().map(AsRef::as_ref));
+            for (write, key) in writes.iter().zip(&keys) {
+                match (write, key) {
+                    (Write::Insert { value, .. }, Some(key)) => {
+                        session.insert(key, bytes(value))?
+                    }
+                    (_, Some(key)) => session.delete(key)?,
+                    (Write::RemoveRange(start, end), _) => {
+                        let (start, end) = (start.as_ref().map(bytes), end.as_ref().map(bytes));
+                        remove_range::remove_within(session, prefix, (start, end))?;
+                    }
+                    _ => {}
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The first bytes of a key, as a number that is in the order of the keys where it differs.
+fn head(key: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    let len = key.len().min(head.len());
+    head[..len].copy_from_slice(&key[..len]);
+    u64::from_be_bytes(head)
 }
 
 impl fmt::Debug for WriteBatch {
