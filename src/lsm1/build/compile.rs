@@ -77,9 +77,11 @@ static int lsmShmAssertWorker(struct lsm_db *);
 
 /// Our additions.
 const OURS: &[&str] = &[
+    "expect.c",
     "filter.c",
     "lookup.c",
     "scan.c",
+    "sorted_tree.c",
     "extras.c",
     "checksums.c",
     "ingest.c",
