@@ -149,7 +149,7 @@ fn reading(c: &mut Criterion<Ratio>) {
     let mapped = mapped.open(&path).unwrap();
 
     let mut random = SplitMix64(5);
-    // Seen 0.67 to 0.75; without the direct look-up 1.02, without the mapping 1.40.
+    // Seen 0.67 to 0.76; without the direct look-up 1.02, without the mapping 1.40.
     ratio(
         c,
         "get_with by kept C cursor",
@@ -163,7 +163,7 @@ fn reading(c: &mut Criterion<Ratio>) {
             })
         },
     );
-    // Seen 0.49 to 0.58; records one by one instead of a page of them: 1.02 to 1.16.
+    // Seen 0.51 to 0.58; records one by one instead of a page of them: 1.02 to 1.16.
     ratio(
         c,
         "for_each_ref by scan with C cursor",
@@ -183,7 +183,7 @@ fn reading(c: &mut Criterion<Ratio>) {
         || Clock::Process.time(|| by_hand.scan()),
     );
     let plain = LsmDb::builder().open(plain).unwrap();
-    // Seen 0.49 to 0.54; without the mapping 0.99.
+    // Seen 0.50 to 0.53; without the mapping 0.99.
     ratio(
         c,
         "get mapped by get unmapped",
@@ -197,7 +197,7 @@ fn reading(c: &mut Criterion<Ratio>) {
         let db = LsmDb::builder().page_cache_kib(64 * 1024).open(path);
         (db.unwrap(), dir)
     });
-    // Seen 0.84 to 1.4; with a page cache of 2 MiB 19.
+    // Seen 0.90 to 1.15; with a page cache of 2 MiB 19.
     ratio(
         c,
         "get cached, compressed by get mapped",
@@ -215,7 +215,7 @@ fn reading(c: &mut Criterion<Ratio>) {
         lookups(&as_written, false),
         lookups(&as_written, true),
     );
-    // Seen 1.12 to 1.22; without filters 1.67 to 2.03.
+    // Seen 1.13 to 1.21; without filters 1.67 to 2.03.
     ratio(
         c,
         "get as written by get compacted",
@@ -252,7 +252,7 @@ fn writing(c: &mut Criterion<Ratio>) {
     let value = value(&mut SplitMix64(1));
     // Few keys, so that the log is most of it.
     let repeated = || inserts(Clock::Process, LsmDb::builder(), WRITES, |n| n % 64);
-    // Seen 0.61 to 0.76; the log written by calls of the system: 1.03 to 1.16.
+    // Seen 0.61 to 0.72; the log written by calls of the system: 1.03 to 1.16.
     ratio(c, "insert by insert with C", 0.9, repeated, || {
         let dir = tempfile::tempdir().unwrap();
         let mut db = ByHand::open(&dir.path().join("bench.lsm"));
@@ -269,7 +269,7 @@ fn writing(c: &mut Criterion<Ratio>) {
             inserts(Clock::Thread, builder, WRITES, random)
         }
     };
-    // Seen 0.58 to 0.69; without threads 0.96 to 1.05.
+    // Seen 0.57 to 0.65; without threads 0.96 to 1.05.
     ratio(
         c,
         "insert with threads by without",
@@ -277,7 +277,7 @@ fn writing(c: &mut Criterion<Ratio>) {
         with(BackgroundMode::MergerAndCheckpointer),
         with(BackgroundMode::None),
     );
-    // Seen 0.7 to 0.8; a commit for each write: 1.04.
+    // Seen 0.71 to 0.84; a commit for each write: 1.04.
     ratio(
         c,
         "batches of 1000 by insert",
@@ -309,7 +309,7 @@ fn writing(c: &mut Criterion<Ratio>) {
         },
         || inserts(Clock::Process, LsmDb::builder(), WRITES, |n| n),
     );
-    // Seen 0.60 to 0.76; the log is read, and the records go to the tree in order.
+    // Seen 0.60 to 0.74; the log is read, and the records go to the tree in order.
     ratio(c, "recovery by insert", 1.2, recovery(&value), || {
         inserts(Clock::Process, LsmDb::builder(), WRITES, random)
     });
@@ -351,7 +351,7 @@ fn synced(c: &mut Criterion<Ratio>, value: &[u8]) {
     file.write_all(&[0; 1 << 20]).unwrap();
     file.sync_all().unwrap();
     let [mut ours, mut bare] = [0, 0];
-    // Seen 0.84 to 1.12; with a second sync per commit 1.80 to 1.84.
+    // Seen 0.84 to 1.09; with a second sync per commit 1.80 to 1.84.
     ratio(
         c,
         "commit with a sync by write with a sync",
