@@ -23,17 +23,17 @@ use super::{BackgroundMode, Mmap, Settings};
 ///
 /// | | default | `WriteHeavy` | `Archive` | `LowLatency` | `SmallMemory` |
 /// |---|---:|---:|---:|---:|---:|
-/// | load 600,000 × 1 KB | 3.82 s | 2.31 s | 4.67 s | 2.05 s | 9.91 s |
-/// | processor time of that, all threads | 3.04 s | 2.27 s | 2.94 s | 2.59 s | 4.55 s |
-/// | database and log after that | 703 MB | 789 MB | 694 MB | 736 MB | 647 MB |
-/// | most private memory meanwhile | 20.9 MB | 37.4 MB | 21.2 MB | 37.5 MB | 4.8 MB |
-/// | load 1,000,000 × 100 B | 2.23 s | 1.63 s | 2.45 s | 1.61 s | 2.88 s |
-/// | `get_with` after that | 2.9 µs | 2.8 µs | 3.4 µs | 3.3 µs | 3.1 µs |
-/// | `compact` | 0.68 s | 1.05 s | 0.96 s | 1.05 s | 1.61 s |
-/// | `get_with` after that | 2.4 µs | 1.9 µs | 2.3 µs | 2.4 µs | 2.0 µs |
-/// | database and log after that | 204 MB | 279 MB | 162 MB | 236 MB | 141 MB |
-/// | insert at 10,000 a second, p99.9 | 39 ms | 5.6 ms | 57 ms | 7.0 ms | 4.5 ms |
-/// | the slowest of 100,000 such inserts | 48 ms | 8.5 ms | 66 ms | 9.2 ms | 6.5 ms |
+/// | load 600,000 × 1 KB | 4.25 s | 1.50 s | 3.35 s | 2.02 s | 6.50 s |
+/// | processor time of that, all threads | 3.47 s | 2.53 s | 2.82 s | 3.16 s | 5.00 s |
+/// | database and log after that | 703 MB | 751 MB | 694 MB | 780 MB | 647 MB |
+/// | most private memory meanwhile | 22.9 MB | 22.3 MB | 23.1 MB | 39.5 MB | 4.9 MB |
+/// | load 1,000,000 × 100 B | 2.55 s | 1.14 s | 1.80 s | 1.39 s | 2.45 s |
+/// | `get_with` after that | 2.8 µs | 2.7 µs | 3.0 µs | 2.8 µs | 3.1 µs |
+/// | `compact` | 0.72 s | 0.65 s | 0.49 s | 0.80 s | 0.82 s |
+/// | `get_with` after that | 2.2 µs | 1.9 µs | 2.0 µs | 2.2 µs | 1.8 µs |
+/// | database and log after that | 204 MB | 237 MB | 162 MB | 236 MB | 141 MB |
+/// | insert at 10,000 a second, p99.9 | 25 ms | 4.3 ms | 38 ms | 8.3 ms | 5.0 ms |
+/// | the slowest of 100,000 such inserts | 35 ms | 10 ms | 47 ms | 13 ms | 9.4 ms |
 ///
 /// One run of `cargo bench --bench presets` on 2 cores, other heavy work suspended, with Linux and
 /// ext4: keys of 16 bytes in random order, no codec, nothing synced but checkpoints, each database new
