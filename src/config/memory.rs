@@ -10,23 +10,14 @@ const WORKER_CACHE_KIB: u32 = 2 * 1024;
 const CONNECTION_KIB: u32 = 512;
 /// With smaller trees than this, everything would be merged over and over again.
 const LEAST_TREE_KIB: u32 = 256;
-/// From this size on, trees grow by large pages (`SHM_GROUP_LIMIT` of the engine's patch 443).
-const LARGE_TREE_KIB: u32 = 8 * 1024;
-const LARGE_PAGE_KIB: u32 = 2 * 1024;
 
 impl Settings {
     /// The size at which an in-memory tree is closed. Under a limit, two of them, the filters and
     /// all connections must fit.
     pub(crate) fn tree_kib(&self) -> u32 {
-        let Some(room) = self.room_kib() else {
-            return self.autoflush_kib;
-        };
-        let room = (room - self.filter_kib()) / 2;
-        let room = match room.checked_sub(LARGE_TREE_KIB) {
-            // Of the last large page, the trees may use next to nothing.
-            Some(above) => LARGE_TREE_KIB + above.saturating_sub(LARGE_PAGE_KIB / 2),
-            None => room,
-        };
+        let room = self
+            .room_kib()
+            .map_or(u32::MAX, |room| (room - self.filter_kib()) / 2);
         self.autoflush_kib.min(room)
     }
 
@@ -127,19 +118,6 @@ mod tests {
         assert_eq!(settings.tree_kib(), 1000);
         assert_eq!(limited(BackgroundMode::None, u32::MAX).tree_kib(), 16_384);
         assert_eq!(Settings::default().tree_kib(), 16_384);
-    }
-
-    #[test]
-    fn large_pages_are_within_the_limit() {
-        let tree_kib = |room: u32| {
-            let mut settings = limited(BackgroundMode::None, 2560 + 2 * room);
-            settings.filter_memory_kib = 0;
-            settings.tree_kib()
-        };
-        assert_eq!(tree_kib(8191), 8191);
-        assert_eq!(tree_kib(8192), 8192);
-        assert_eq!(tree_kib(9216), 8192);
-        assert_eq!(tree_kib(12_000), 10_976);
     }
 
     #[test]

@@ -13,7 +13,6 @@ mod fork;
 mod header;
 mod heap;
 mod holder;
-mod large_page;
 mod locks;
 mod log_window;
 mod memory;

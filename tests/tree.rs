@@ -1,15 +1,11 @@
-//! Trees in memory of many megabytes, which lie in large pages of the processor.
+//! The tree in memory: large, written to in batches, at its end, among long keys.
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
 
 use lsmlite_rs::{LsmDb, WriteBatch};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// One looks at the memory of the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
 
 const RECORDS: u32 = 40_000;
 
@@ -19,8 +15,7 @@ fn key(n: u32) -> [u8; 4] {
 }
 
 #[test]
-fn a_tree_in_large_pages_holds_what_was_put_in() -> Result<()> {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn a_tree_of_many_megabytes_holds_what_was_put_in() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("large.lsm");
     let mut expected = BTreeMap::new();
@@ -63,44 +58,6 @@ fn a_tree_in_large_pages_holds_what_was_put_in() -> Result<()> {
         drop(reader);
         db.close()?;
     }
-    Ok(())
-}
-
-/// Looks into the process's own list of mappings: where the system has large pages at all, a tree of
-/// eight megabytes lies in stretches of 2 MiB that were marked for them.
-#[test]
-#[cfg(target_os = "linux")]
-fn trees_of_many_megabytes_ask_for_large_pages() -> Result<()> {
-    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
-        return Ok(());
-    }
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let dir = tempfile::tempdir()?;
-    let marked_kib = || -> Result<u64> {
-        let maps = std::fs::read_to_string("/proc/self/smaps")?;
-        let mut size = 0;
-        let mut sum = 0;
-        for line in maps.lines() {
-            if let Some(rest) = line.strip_prefix("Size:") {
-                size = rest.trim().trim_end_matches(" kB").parse()?;
-            } else if line.starts_with("VmFlags:") && line.split(' ').any(|flag| flag == "hg") {
-                sum += size;
-            }
-        }
-        Ok(sum)
-    };
-    let mut db = LsmDb::open(dir.path().join("marked.lsm"))?;
-    let before = marked_kib()?;
-    for n in 0..RECORDS {
-        db.insert(key(n), [7; 200])?;
-    }
-    let during = marked_kib()?;
-    assert!(
-        during >= before + 6 * 1024,
-        "{before} KiB before, {during} KiB with the tree"
-    );
-    db.close()?;
-    assert!(marked_kib()? < during, "they are given back");
     Ok(())
 }
 
