@@ -185,7 +185,7 @@ fn attempts(sample: &Sample, wrong: Option<&ZstdDictionary>) -> Vec<(&'static st
         salvage = salvage.zstd_dictionary(wrong);
         restore = restore.zstd_dictionary(wrong);
     }
-    let mut attempts = vec![
+    let attempts = vec![
         (
             "get",
             builder().open(path).and_then(|db| db.get(b"k")).err(),
@@ -236,14 +236,15 @@ fn attempts(sample: &Sample, wrong: Option<&ZstdDictionary>) -> Vec<(&'static st
         ),
     ];
     #[cfg(feature = "tools")]
-    {
+    let attempts = {
         let job = lsmlite_rs::recompress::Recompress::new();
         let job = wrong
             .cloned()
             .into_iter()
             .fold(job, |job, d| job.known_zstd_dictionary(d));
-        attempts.push(("recompress", job.run(path).err()));
-    }
+        let recompress = ("recompress", job.run(path).err());
+        attempts.into_iter().chain([recompress])
+    };
     let failed = |(name, error): (_, Option<_>)| (name, error.unwrap_or_else(|| panic!("{name}")));
     attempts.into_iter().map(failed).collect()
 }
