@@ -59,10 +59,15 @@ static u32 treeBuildNode(lsm_db *pDb, const u32 *aKey, int n, int nHeight, int *
 static int lsmTreeBuild(lsm_db *pDb, const u32 *aKey, int nKey){
   TreeRoot *p = &pDb->treehdr.root;
   int rc = LSM_OK;
+  u32 iRoot;
   int nHeight;
   assert( p->iRoot==0 && nKey>3 );
   for(nHeight=2; ((i64)1 << (2*nHeight))-1<nKey; nHeight++);
-  p->iRoot = treeBuildNode(pDb, aKey, nKey, nHeight, &rc);
-  p->nHeight = nHeight;
+  iRoot = treeBuildNode(pDb, aKey, nKey, nHeight, &rc);
+  if( rc==LSM_OK ){
+    /* What is built by half stays out of sight. */
+    p->iRoot = iRoot;
+    p->nHeight = nHeight;
+  }
   return rc;
 }
