@@ -7,7 +7,7 @@
 */
 #include "extras.h"
 
-#ifdef __GNUC__
+#ifdef LSM_TREE_SOON
 
 /* More would push each other out of the CPU's first cache. */
 #define EXPECTED 16
@@ -44,14 +44,17 @@ static u32 expectChild(lsm_db *db, TreeNode *pNode, ExpectedKey *p){
 #endif
 
 void lsmlite_expect(lsm_db *db, const lsmlite_record *aRecord, int nRecord){
-#ifdef __GNUC__
+#ifdef LSM_TREE_SOON
   const TreeRoot *pRoot = &db->treehdr.root;
   ExpectedKey aKey[EXPECTED];
   u32 iLevel;
   int i;
 
+  if( db->nTransOpen==0 ) return;
+#ifdef LSM_TREE_AT_END
   /* At the end of the tree there is nothing to wait for. */
-  if( db->nTransOpen==0 || db->bTreeAtEnd ) return;
+  if( db->bTreeAtEnd ) return;
+#endif
   if( nRecord>EXPECTED ) nRecord = EXPECTED;
   for(i=0; i<nRecord; i++){
     aKey[i].aKey = (u8 *)aRecord[i].pKey;
