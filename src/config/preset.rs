@@ -23,23 +23,24 @@ use super::{BackgroundMode, Mmap, Settings};
 ///
 /// | | default | `WriteHeavy` | `Archive` | `LowLatency` | `SmallMemory` |
 /// |---|---:|---:|---:|---:|---:|
-/// | load 600,000 × 1 KB | 4.25 s | 1.50 s | 3.35 s | 2.02 s | 6.50 s |
-/// | processor time of that, all threads | 3.47 s | 2.53 s | 2.82 s | 3.16 s | 5.00 s |
-/// | database and log after that | 703 MB | 751 MB | 694 MB | 780 MB | 647 MB |
-/// | most private memory meanwhile | 22.9 MB | 22.3 MB | 23.1 MB | 39.5 MB | 4.9 MB |
-/// | load 1,000,000 × 100 B | 2.55 s | 1.14 s | 1.80 s | 1.39 s | 2.45 s |
-/// | `get_with` after that | 2.8 µs | 2.7 µs | 3.0 µs | 2.8 µs | 3.1 µs |
-/// | `compact` | 0.72 s | 0.65 s | 0.49 s | 0.80 s | 0.82 s |
-/// | `get_with` after that | 2.2 µs | 1.9 µs | 2.0 µs | 2.2 µs | 1.8 µs |
-/// | database and log after that | 204 MB | 237 MB | 162 MB | 236 MB | 141 MB |
-/// | insert at 10,000 a second, p99.9 | 25 ms | 4.3 ms | 38 ms | 8.3 ms | 5.0 ms |
-/// | the slowest of 100,000 such inserts | 35 ms | 10 ms | 47 ms | 13 ms | 9.4 ms |
+/// | load 600,000 × 1 KB | 5.34 s | 1.57 s | 3.81 s | 1.94 s | 6.18 s |
+/// | processor time of that, all threads | 4.35 s | 2.59 s | 3.30 s | 3.16 s | 4.92 s |
+/// | database and log after that | 703 MB | 762 MB | 694 MB | 782 MB | 647 MB |
+/// | most private memory meanwhile | 20.9 MB | 20.4 MB | 21.2 MB | 37.5 MB | 4.9 MB |
+/// | load 1,000,000 × 100 B | 2.95 s | 1.70 s | 2.21 s | 1.82 s | 2.35 s |
+/// | `get_with` after that | 4.0 µs | 3.3 µs | 3.7 µs | 3.3 µs | 3.1 µs |
+/// | `compact` | 0.80 s | 0.72 s | 0.53 s | 0.74 s | 0.76 s |
+/// | `get_with` after that | 2.5 µs | 2.1 µs | 2.2 µs | 2.6 µs | 1.8 µs |
+/// | database and log after that | 204 MB | 225 MB | 162 MB | 234 MB | 141 MB |
+/// | insert at 10,000 a second, p99.9 | 35 ms | 5.5 ms | 48 ms | 5.1 ms | 3.9 ms |
+/// | the slowest of 100,000 such inserts | 44 ms | 12 ms | 57 ms | 12 ms | 6.0 ms |
 ///
 /// One run of `cargo bench --bench presets` on 2 cores, other heavy work suspended, with Linux and
 /// ext4: keys of 16 bytes in random order, no codec, nothing synced but checkpoints, each database new
 /// and in a process of its own. A paced insert counts from the moment when it was due. A load ends
 /// with the last insert, so that what threads or a compaction have left to do isn't in it, and `get`
-/// finds more or fewer runs. Small differences are chance: take the large ones.
+/// finds more or fewer runs. Another run was up to a third faster in some rows: small differences are
+/// chance, take the large ones.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {
