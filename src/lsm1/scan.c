@@ -51,6 +51,18 @@ static int scanLimit(MultiCursor *p, SegmentPtr *pPtr, int iDir, LookupCell *pLi
   }
   return 1;
 }
+
+/* So many cells further on are asked for from memory, and so many bytes of the page behind. */
+#define SCAN_CELLS_SOON 6
+#define SCAN_BYTES_SOON 768
+#define SCAN_LINE 64
+
+/* The page that most likely comes next, which is the one beside this one in the mapping, or NULL. */
+static const u8 *scanNextPage(FileSystem *pFS, LsmPgno iPg, int iDir){
+  const i64 iOff = (i64)(iPg-1+iDir) * pFS->nPagesize;
+  if( fsMmapPage(pFS, iPg)==0 || iOff<0 || iOff+pFS->nPagesize>pFS->nMap ) return 0;
+  return &((const u8 *)pFS->pMap)[iOff];
+}
 #endif
 
 int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax){
@@ -60,6 +72,7 @@ int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax
   SegmentPtr *pPtr = scanRun(p, iDir);
   LookupCell limit;
   LookupPage page;
+  const u8 *aNext;
   int iCell;
 
   if( pPtr==0 || scanLimit(p, pPtr, iDir, &limit)==0 ) return 0;
@@ -67,9 +80,26 @@ int lsmlite_csr_ahead(lsm_cursor *pCsr, int iDir, lsmlite_record *aOut, int nMax
   page.nRec = pageGetNRec(page.aData, page.nData);
   page.iEnd = SEGMENT_EOF(page.nData, page.nRec);
   if( page.nRec!=pPtr->nCell || page.iEnd<0 ) return 0;
+  /*
+  ** The processor looks no further than to the end of a page. What a scan reads first in the next one
+  ** is the end, which says where cells are, and the cells on its side. (This isn't a function: one
+  ** that only asks for memory is taken for one without effect.)
+  */
+  if( nMax>=(iDir>0 ? page.nRec-pPtr->iCell : pPtr->iCell)
+   && (aNext = scanNextPage(p->pDb->pFS, pPtr->pPg->iPg, iDir))
+  ){
+    const int nSoon = LSM_MIN(SCAN_BYTES_SOON, page.nData - 2*SCAN_LINE);
+    const u8 *aSoon = iDir>0 ? aNext : &aNext[page.nData - 2*SCAN_LINE - nSoon];
+    int iSoon;
+    lookupSoon(&aNext[page.nData-1]);
+    lookupSoon(&aNext[page.nData-1-SCAN_LINE]);
+    for(iSoon=0; iSoon<nSoon; iSoon+=SCAN_LINE) lookupSoon(&aSoon[iSoon]);
+  }
 
   for(iCell=pPtr->iCell+iDir; n<nMax && iCell>=0 && iCell<page.nRec; iCell+=iDir){
+    const int iSoon = iCell + iDir*SCAN_CELLS_SOON;
     LookupCell cell;
+    if( iSoon>=0 && iSoon<page.nRec ) lookupCellSoon(&page, iSoon);
     if( lookupCell(&page, iCell, 1, &cell)==0 ) break;
     /* LSM_CONTIGUOUS says something about the tree that the record was in. */
     if( (cell.eType & ~LSM_CONTIGUOUS)!=LSM_INSERT ) break;
