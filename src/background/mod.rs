@@ -214,6 +214,7 @@ fn open(path: &Path, settings: &Settings, checkpoints: bool) -> Result<Connectio
         Opening {
             read_only: false,
             create: false,
+            log: settings.use_log,
         },
         &settings.worker_params(checkpoints),
         &settings.codecs,

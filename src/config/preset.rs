@@ -11,8 +11,8 @@ use super::{BackgroundMode, Mmap, Settings};
 /// |---|---|---|---|---|---|
 /// | `background` | `None` | `MergerAndCheckpointer` | `None` | `MergerAndCheckpointer` | `None` |
 /// | `autoflush_kib` | 16,384 | 8192 | 16,384 | 16,384 | 1024 |
-/// | `autocheckpoint_kib` | 4096 | 65,536 | 4096 | 65,536 | 4096 |
-/// | `automerge_segments` | 4 | 8 | 32 | 4 | 4 |
+/// | `autocheckpoint_kib` | 4096 | 131,072 | 4096 | 65,536 | 4096 |
+/// | `automerge_segments` | 4 | 16 | 32 | 4 | 4 |
 /// | `block_size_kib` of a new file | 8192 | 8192 | 1024 | 8192 | 1024 |
 /// | `filter_memory_kib` | 16,384 | 16,384 | 16,384 | 16,384 | 1024 |
 /// | `mmap` | `Off` | `Off` | `Off` | `Off` | `Off` |
@@ -83,11 +83,12 @@ impl Preset {
             Preset::SmallMemory => 1024,
         };
         settings.autocheckpoint_kib = match self {
-            Preset::WriteHeavy | Preset::LowLatency => 64 * 1024,
+            Preset::WriteHeavy => 128 * 1024,
+            Preset::LowLatency => 64 * 1024,
             Preset::Archive | Preset::SmallMemory => defaults.autocheckpoint_kib,
         };
         settings.automerge_segments = match self {
-            Preset::WriteHeavy => 8,
+            Preset::WriteHeavy => 16,
             Preset::Archive => 32,
             Preset::LowLatency | Preset::SmallMemory => defaults.automerge_segments,
         };

@@ -117,6 +117,7 @@ impl Settings {
         Opening {
             read_only: self.read_only,
             create: self.create,
+            log: self.use_log,
         }
     }
 

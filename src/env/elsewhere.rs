@@ -21,6 +21,9 @@ pub(crate) struct Env;
 pub(crate) struct Opening {
     pub(crate) read_only: bool,
     pub(crate) create: bool,
+    /// Nothing depends on it here.
+    #[allow(dead_code)]
+    pub(crate) log: bool,
 }
 
 /// The right to have a file open; ends when dropped.

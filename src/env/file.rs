@@ -44,9 +44,16 @@ unsafe impl Send for Mapping {}
 impl EngineFile {
     /// Opens a log for writing, and makes it if there is none.
     pub(super) fn open_log(system: &Arc<dyn System>, path: PathBuf) -> io::Result<EngineFile> {
-        let mut file = EngineFile::open(system, path, Access::ReadWrite, true)?;
-        // Who made it may have died, or not have come to that yet.
-        sync_parent(&**system, &file.path)?;
+        let opened = match system.open(&path, Access::ReadWrite) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&**system, &path)?,
+            result => {
+                let file = result?;
+                // Who made it may have died, or not have come to that yet.
+                sync_parent(&**system, &path)?;
+                file
+            }
+        };
+        let mut file = EngineFile::of(system, opened, path, Access::ReadWrite);
         file.log = Some(Mutex::new(Log {
             window: LogWindow::new(system.can_map()),
             ahead: ReadAhead::default(),
@@ -67,7 +74,16 @@ impl EngineFile {
             }
             result => result?,
         };
-        Ok(EngineFile {
+        Ok(EngineFile::of(system, file, path, access))
+    }
+
+    fn of(
+        system: &Arc<dyn System>,
+        file: Box<dyn SystemFile>,
+        path: PathBuf,
+        access: Access,
+    ) -> EngineFile {
+        EngineFile {
             system: Arc::clone(system),
             file,
             path,
@@ -75,7 +91,7 @@ impl EngineFile {
             mapping: Mutex::default(),
             log: None,
             shared: Mutex::default(),
-        })
+        }
     }
 
     /// This file as a log.
@@ -205,17 +221,15 @@ impl Drop for EngineFile {
 
 /// Creates a file so that it is still there after a power failure.
 pub(super) fn create(system: &dyn System, path: &Path) -> io::Result<Box<dyn SystemFile>> {
-    match system.open(path, Access::CreateNew) {
+    let file = match system.open(path, Access::CreateNew) {
         // Somebody else was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             system.open(path, Access::ReadWrite)
         }
-        result => {
-            let file = result?;
-            sync_parent(system, path)?;
-            Ok(file)
-        }
-    }
+        result => result,
+    }?;
+    sync_parent(system, path)?;
+    Ok(file)
 }
 
 /// Takes space on the disk for these bytes, which may be a long wait that a signal ends.

@@ -43,6 +43,8 @@ pub(crate) struct Opening {
     pub(crate) read_only: bool,
     /// Make the file if there is none.
     pub(crate) create: bool,
+    /// With a log, which whoever writes opens first.
+    pub(crate) log: bool,
 }
 
 /// The right to have a file open; ends when dropped.
@@ -125,8 +127,9 @@ impl Registration {
             None => {
                 check_content(env, &path, status).map_err(refuse)?;
                 stray_log::adopt(env, given, &path, how).map_err(refuse)?;
-                if !how.read_only {
-                    // Who made the file may have died before its name was on the disk.
+                if !how.read_only && !how.log {
+                    // Who made the file may have died before its name was on the disk. To open the
+                    // log makes the names of both durable.
                     file::sync_parent(system, &path).map_err(|error| {
                         refuse(Refusal::io("sync the directory of", &path, &error))
                     })?;

@@ -9,6 +9,8 @@ mod damaged;
 mod dictionary;
 mod failures;
 mod files;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod golden;
 mod help;
 mod records;
