@@ -119,7 +119,7 @@ impl LsmDbBuilder {
     ///
     /// let mut db = LsmDb::builder()
     ///     .preset(Preset::WriteHeavy)
-    ///     .autocheckpoint_kib(128 * 1024)
+    ///     .autocheckpoint_kib(32 * 1024)
     ///     .open(dir.path().join("events.lsm"))?;
     /// db.insert(b"key", b"value")?;
     /// # Ok(()) }

@@ -45,10 +45,11 @@ use super::{BackgroundMode, Mmap, Settings};
 #[non_exhaustive]
 pub enum Preset {
     /// As many writes per second as possible, for a while or all day. Threads of their own merge
-    /// and checkpoint. A reader has more segments to look at, and freed space waits longer for a
-    /// checkpoint after which it is used again. Trees are half as large as usual: they are searched
-    /// faster. Larger ones spare merging, which is better where values are large: with 10 KB, an
-    /// insert took 18 us, and 14 with an `autoflush_kib` of 16,384.
+    /// and checkpoint. A reader has more segments to look at, freed space waits longer for a
+    /// checkpoint after which it is used again, and a crash leaves a log of up to 180 MB to replay.
+    /// Trees are half as large as usual: they are searched faster. What is large costs most when it is
+    /// merged and synced again: with values of 10 KB an insert took 14 us, and 16 to 24 with
+    /// `automerge_segments` of 8 and an `autocheckpoint_kib` of 65,536.
     WriteHeavy,
     /// Written once, [compacted](crate::LsmDb::compact), and read from then on. Little is merged
     /// before, so that reading is slow until then; small blocks leave less unused in the file. A
@@ -56,7 +57,7 @@ pub enum Preset {
     /// [page checksums](crate::LsmDbBuilder::page_checksums) go well with it.
     Archive,
     /// Writes that don't wait for merges and checkpoints, as long as the threads can keep up. As
-    /// `WriteHeavy`, but merged as early as usual, for readers.
+    /// `WriteHeavy`, but merged as early as usual, for readers, and checkpointed more often.
     ///
     /// A commit that is synced waits while a checkpoint syncs megabytes. Where there are such
     /// commits, an [`autocheckpoint_kib`](crate::LsmDbBuilder::autocheckpoint_kib) of 16,384 made

@@ -84,8 +84,8 @@ impl<'a> Load<'a> {
         self
     }
 
-    /// Calls this every few thousand records. [`ControlFlow::Break`] ends the load behind the records
-    /// that were read: they are inserted.
+    /// Calls this every few thousand records, and when the load is over, also if it has failed.
+    /// [`ControlFlow::Break`] ends the load behind the records that were read: they are inserted.
     pub fn on_progress(
         mut self,
         show: impl FnMut(&LoadProgress) -> ControlFlow<()> + 'a,
@@ -112,34 +112,11 @@ impl<'a> Load<'a> {
             report: LoadReport::default(),
             skipping: None,
         };
-        let mut table = self.table;
-        if self.resume {
-            job.skip(db, table.as_deref())?;
-        }
-        let mut next = job.next()?;
-        loop {
-            next = match next {
-                Next::End => break,
-                Next::Table(name) => {
-                    table = name;
-                    if let Some(name) = &table {
-                        // Also one without records is made.
-                        db.table(name)?.write(&WriteBatch::new())?;
-                    }
-                    if self.resume {
-                        job.skip(db, table.as_deref())?;
-                    }
-                    job.next()?
-                }
-                Next::Record(record) => {
-                    let next = job.piece(db, table.as_deref(), record)?;
-                    job.so_far.committed = job.report.records + job.report.skipped;
-                    next
-                }
-            }
-        }
+        let done = job.all(db, self.table, self.resume);
+        // Also of what was in vain: whoever goes on wants to know where.
+        job.so_far.committed = job.report.records + job.report.skipped;
         let _ = job.show();
-        Ok(job.report)
+        done.map(|()| job.report)
     }
 }
 
@@ -168,6 +145,40 @@ struct Skipping {
 }
 
 impl Job<'_, '_> {
+    /// All that the source has, into this table until it names another.
+    fn all(
+        &mut self,
+        db: &mut LsmDb,
+        mut table: Option<String>,
+        resume: bool,
+    ) -> Result<(), DumpError> {
+        if resume {
+            self.skip(db, table.as_deref())?;
+        }
+        let mut next = self.next()?;
+        loop {
+            next = match next {
+                Next::End => return Ok(()),
+                Next::Table(name) => {
+                    table = name;
+                    if let Some(name) = &table {
+                        // Also one without records is made.
+                        db.table(name)?.write(&WriteBatch::new())?;
+                    }
+                    if resume {
+                        self.skip(db, table.as_deref())?;
+                    }
+                    self.next()?
+                }
+                Next::Record(record) => {
+                    let next = self.piece(db, table.as_deref(), record)?;
+                    self.so_far.committed = self.report.records + self.report.skipped;
+                    next
+                }
+            }
+        }
+    }
+
     fn show(&mut self) -> ControlFlow<()> {
         match &mut self.show {
             Some(show) => show(&self.so_far),

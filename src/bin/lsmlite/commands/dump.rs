@@ -158,7 +158,6 @@ impl Dump {
         let mut part = output.as_os_str().to_owned();
         part.push(".part");
         let part = Path::new(&part);
-        let failed = |error: io::Error| Failure::io("write to", part, &error);
         let begun = match (self.resume, self.form(), part.exists()) {
             (true, Form::Json, _) => {
                 return Err(Failure::usage("only a dump in the binary form can be resumed"));
@@ -166,6 +165,29 @@ impl Dump {
             (true, Form::Binary, true) => begun(part, origin)?,
             _ => Begun::default(),
         };
+        let written = self.to_part(db, output, part, origin, begun, bar);
+        if written.is_err() && self.form() == Form::Json {
+            // Of no use to anybody.
+            let _ = std::fs::remove_file(part);
+        }
+        let count = written?;
+        refuse_existing(output)?;
+        std::fs::rename(part, output).map_err(|error| Failure::io("write to", part, &error))?;
+        sync_folder_of(output)?;
+        Ok(count)
+    }
+
+    /// Writes all of it to `part`, which becomes `output`, and makes it durable.
+    fn to_part(
+        &self,
+        db: &LsmDb,
+        output: &Path,
+        part: &Path,
+        origin: &Origin,
+        begun: Begun,
+        bar: &ProgressBar,
+    ) -> Result<u64, Failure> {
+        let failed = |error: io::Error| Failure::io("write to", part, &error);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(begun.bytes == 0);
         let mut file = options.open(part).map_err(failed)?;
@@ -191,20 +213,13 @@ impl Dump {
             }
             Form::Json => {
                 let mut dump = JsonWriter::new(out);
-                if let Err(error) = self.job(bar).run(db, &mut dump) {
-                    // Of no use to anybody.
-                    let _ = std::fs::remove_file(part);
-                    return Err(self.fail(error));
-                }
+                (self.job(bar).run(db, &mut dump)).map_err(|error| self.fail(error))?;
                 let count = dump.records();
                 (dump.finish().map_err(failed)?, count)
             }
         };
         let file: File = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
-        refuse_existing(output)?;
-        std::fs::rename(part, output).map_err(failed)?;
-        sync_folder_of(output)?;
         Ok(count)
     }
 

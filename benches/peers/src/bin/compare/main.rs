@@ -99,9 +99,14 @@ fn measure(arguments: &Arguments, results: &mut Results, path: &Path) -> Result<
     let (start, mut done) = (Instant::now(), 0);
     for (suite, stores) in &plan {
         for round in 1..=rounds(suite) {
-            // Each round begins with another store, so that no place favours one.
+            // Each round begins with another store, and every second one goes backwards, so that
+            // neither a place nor what was there before favours one.
             for place in 0..stores.len() {
-                let store = &stores[(place + round - 1) % stores.len()];
+                let step = match round % 2 {
+                    0 => stores.len() - place,
+                    _ => place,
+                };
+                let store = &stores[(round - 1 + step) % stores.len()];
                 done += 1;
                 eprint!(
                     "[{:>5} s, {done} of {total}] {}, round {round}: {store} ",
