@@ -74,7 +74,10 @@ fn a_load_onto_a_full_disk_says_how_much_of_it_is_there() -> Result {
         let input = lines("small", 7, 100) + &lines("large", 500, 64 << 10);
         let done = run(disk, "load b.lsm", input.as_bytes());
         assert_eq!(done.status, 10, "{}", done.stderr);
-        for word in WAY_OUT.iter().chain(&["b.lsm", "in the database: 7 records"]) {
+        for word in WAY_OUT
+            .iter()
+            .chain(&["b.lsm", "in the database: 7 records"])
+        {
             assert!(done.stderr.contains(word), "no {word:?} in {}", done.stderr);
         }
         assert_eq!(run(disk, "count b.lsm --table small", b"").text(), "7\n");
