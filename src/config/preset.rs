@@ -23,24 +23,24 @@ use super::{BackgroundMode, Mmap, Settings};
 ///
 /// | | default | `WriteHeavy` | `Archive` | `LowLatency` | `SmallMemory` |
 /// |---|---:|---:|---:|---:|---:|
-/// | load 600,000 × 1 KB | 5.34 s | 1.57 s | 3.81 s | 1.94 s | 6.18 s |
-/// | processor time of that, all threads | 4.35 s | 2.59 s | 3.30 s | 3.16 s | 4.92 s |
-/// | database and log after that | 703 MB | 762 MB | 694 MB | 782 MB | 647 MB |
-/// | most private memory meanwhile | 20.9 MB | 20.4 MB | 21.2 MB | 37.5 MB | 4.9 MB |
-/// | load 1,000,000 × 100 B | 2.95 s | 1.70 s | 2.21 s | 1.82 s | 2.35 s |
-/// | `get_with` after that | 4.0 µs | 3.3 µs | 3.7 µs | 3.3 µs | 3.1 µs |
-/// | `compact` | 0.80 s | 0.72 s | 0.53 s | 0.74 s | 0.76 s |
-/// | `get_with` after that | 2.5 µs | 2.1 µs | 2.2 µs | 2.6 µs | 1.8 µs |
-/// | database and log after that | 204 MB | 225 MB | 162 MB | 234 MB | 141 MB |
-/// | insert at 10,000 a second, p99.9 | 35 ms | 5.5 ms | 48 ms | 5.1 ms | 3.9 ms |
-/// | the slowest of 100,000 such inserts | 44 ms | 12 ms | 57 ms | 12 ms | 6.0 ms |
+/// | load 600,000 × 1 KB | 3.11 s | 1.01 s | 2.29 s | 1.30 s | 4.24 s |
+/// | processor time of that, all threads | 2.40 s | 1.56 s | 1.85 s | 1.96 s | 3.03 s |
+/// | database and log after that | 703 MB | 893 MB | 694 MB | 775 MB | 647 MB |
+/// | most private memory meanwhile | 20.9 MB | 20.5 MB | 21.2 MB | 37.5 MB | 4.9 MB |
+/// | load 1,000,000 × 100 B | 1.54 s | 0.76 s | 1.24 s | 0.89 s | 1.58 s |
+/// | `get_with` after that | 2.2 µs | 2.4 µs | 2.2 µs | 2.0 µs | 2.4 µs |
+/// | `compact` | 0.48 s | 0.46 s | 0.39 s | 0.47 s | 0.57 s |
+/// | `get_with` after that | 1.7 µs | 1.5 µs | 1.6 µs | 1.6 µs | 1.6 µs |
+/// | database and log after that | 204 MB | 294 MB | 162 MB | 238 MB | 141 MB |
+/// | insert at 10,000 a second, p99.9 | 24 ms | 1.3 ms | 22 ms | 4.1 ms | 4.2 ms |
+/// | the slowest of 100,000 such inserts | 34 ms | 3.1 ms | 31 ms | 11 ms | 7.3 ms |
 ///
-/// One run of `cargo bench --bench presets` on 2 cores, other heavy work suspended, with Linux and
-/// ext4: keys of 16 bytes in random order, no codec, nothing synced but checkpoints, each database new
-/// and in a process of its own. A paced insert counts from the moment when it was due. A load ends
-/// with the last insert, so that what threads or a compaction have left to do isn't in it, and `get`
-/// finds more or fewer runs. Another run was up to a third faster in some rows: small differences are
-/// chance, take the large ones.
+/// Medians of three rounds of `cargo bench --bench presets` on 2 cores, nothing else running, with
+/// Linux and ext4: keys of 16 bytes in random order, no codec, nothing synced but checkpoints, each
+/// database new and in a process of its own. A paced insert counts from the moment when it was due. A
+/// load ends with the last insert, so that what threads or a compaction have left to do isn't in it, and
+/// `get` finds more or fewer runs. Runs differ (the load of 1 KB took `WriteHeavy` 2.3 s in another one):
+/// small differences are chance, take the large ones.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {
